@@ -1,0 +1,5 @@
+"""`python -m modscope`."""
+
+from modscope.cli import main
+
+main()

@@ -1,0 +1,131 @@
+"""Mistakes of nn.Module code, read in source and never imported."""
+
+from __future__ import annotations
+
+import gc
+import os
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from modscope.config import Config, finder
+from modscope.findings import Report, Skip
+
+if TYPE_CHECKING:
+    from modscope.linter.pool import Work
+    from modscope.linter.run import Outcome, Run
+
+_WORTH = 1_500_000  # bytes of source for which one more process pays its start
+_RISKY = 500_000  # bytes of a file that is read where it cannot take the run with it
+Settings = Config | Callable[[Path], Config]  # for all files, or for the files of a folder
+
+
+def lint(
+    paths: Iterable[str | os.PathLike[str]],
+    config: Settings | None = None,
+    *,
+    fix: Literal["safe", "unsafe"] | None = None,
+    write: bool = True,
+    cache: bool = False,
+    cache_dir: str | os.PathLike[str] | None = None,
+    jobs: int | None = 1,
+    progress: Callable[[int], None] = lambda done: None,
+) -> Report:
+    """Findings in Python files, notebooks and folders; without `config`, each folder's nearest pyproject.toml holds.
+
+    `fix` mends what has a fix of that level, on disk unless `write` is false; `cache` remembers answers in
+    `cache_dir`, by default `.modscope_cache` here; `jobs` is the number of processes, None for as many as pay;
+    `progress` is told how many files are done. Raises ModscopeError for a path that does not exist and for settings
+    that say nothing.
+    """
+    from modscope.linter.cache import FOLDER, Cache
+    from modscope.linter.files import find
+    from modscope.linter.run import Run
+
+    settings = _by_folder(config)
+    found = list(find(paths, settings))
+    skipped = [each for each in found if isinstance(each, Skip)]
+    work = [(number, path, settings(path.parent)) for number, path in enumerate(found) if isinstance(path, Path)]
+    run = Run(fix, write, Cache(Path(cache_dir or FOLDER)) if cache else None)
+    outcomes: dict[int, Outcome] = {}
+    with _resting_collector():
+        for number, outcome in _outcomes(work, run, jobs):
+            outcomes[number] = outcome
+            progress(len(outcomes))
+    every = [outcomes[number] for number, _, _ in work]
+    return Report(
+        tuple(finding for outcome in every for finding in outcome.findings),
+        len(every),
+        (*skipped, *(outcome.skip for outcome in every if outcome.skip)),
+        tuple(finding for outcome in every for finding in outcome.mended),
+        tuple(outcome.rewrite for outcome in every if outcome.rewrite),
+        sum(outcome.cached for outcome in every),
+    )
+
+
+def lint_source(
+    text: str | bytes,
+    *,
+    filename: str = "<text>",
+    config: Settings | None = None,
+    fix: Literal["safe", "unsafe"] | None = None,
+) -> Report:
+    """Findings in one source text, or in the bytes of one file; imports are looked up from where `filename` lies."""
+    from modscope.linter.run import Run
+
+    path = Path(filename)
+    data = text if isinstance(text, bytes) else text.encode()
+    outcome = Run().data(data, path, _by_folder(config)(path.parent), fix)
+    rewrites = () if outcome.rewrite is None else (outcome.rewrite,)
+    return Report(outcome.findings, 1, fixed=outcome.mended, rewrites=rewrites)
+
+
+def _outcomes(work: list[Work], run: Run, jobs: int | None) -> Iterator[tuple[int, Outcome]]:
+    """The outcome of every file, as they come; those that the cache knows first."""
+    left = []
+    for number, path, config in work:
+        if (known := run.known(path, config)) is not None:
+            yield number, known
+        else:
+            left.append((number, path, config))
+    sizes = {number: _size(path) for number, path, _ in left}
+    if jobs is None:
+        jobs = min(_cores(), sum(sizes.values()) // _WORTH)
+    alone = [each for each in left if jobs > 1 or sizes[each[0]] > _RISKY]
+    if alone:
+        from modscope.linter.pool import spread
+
+        yield from spread(alone, run, jobs)
+    for number, path, config in left:
+        if not (jobs > 1 or sizes[number] > _RISKY):
+            yield number, run.file(path, config)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _resting_collector() -> Iterator[None]:
+    """Trees hold no circles, and looking for some again and again takes a quarter of the time."""
+    rests = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if rests:
+            gc.enable()
+
+
+def _by_folder(config: Settings | None) -> Callable[[Path], Config]:
+    if isinstance(config, Config):
+        return lambda folder: config
+    return config or finder()

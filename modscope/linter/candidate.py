@@ -1,0 +1,83 @@
+"""A class as a rule's trigger sees it, before LibCST has parsed it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar
+
+from modscope.linter.facts import ClassFacts
+from modscope.linter.index import FileIndex
+
+Node = TypeVar("Node", bound=ast.AST)
+_LINE_ENDS = re.compile(r"(?<=\n)|(?<=\r)(?!\n)")
+# Left out before they are looked into: most nodes are leaves, and lists hold names and None too.
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.Load, ast.Store, ast.Del, ast.alias, ast.Pass, str, type(None)})
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A Module class: its text, its `ast` node, what the index knows."""
+
+    facts: ClassFacts
+    node: ast.ClassDef
+    text: str
+    index: FileIndex
+
+    @cached_property
+    def methods(self) -> Mapping[str, str]:
+        """Name and text of each function in the class body."""
+        lines = self.text.splitlines(keepends=True) if "\r" not in self.text else _LINE_ENDS.split(self.text)
+        above = self.facts.lines[0]
+        return {
+            node.name: "".join(lines[node.lineno - above : (node.end_lineno or node.lineno) - above + 1])
+            for node in self.node.body
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        }
+
+    def nodes(self, kind: type[Node]) -> Sequence[Node]:
+        """All nodes of exactly this type, the outer ones first; not for names and constants."""
+        found: Sequence[Any] = self._walked[0].get(kind, ())
+        return found
+
+    @property
+    def depth(self) -> int:
+        """How deep statements and expressions nest."""
+        return self._walked[1]
+
+    def once(self, search: Callable[[Candidate], bool]) -> bool:
+        """What a search says, made for the first rule that asks."""
+        if search not in self._searches:
+            self._searches[search] = search(self)
+        return self._searches[search]
+
+    @cached_property
+    def _searches(self) -> dict[Callable[[Candidate], bool], bool]:
+        return {}
+
+    @cached_property
+    def _walked(self) -> tuple[Mapping[type, list[ast.AST]], int]:
+        found: dict[type, list[ast.AST]] = {}
+        level: list[Any] = [self.node]
+        depth = 0
+        while level:
+            depth += 1
+            inner: list[Any] = []
+            for node in level:
+                kind = type(node)
+                if kind in _LEAVES:
+                    continue
+                if kind in found:
+                    found[kind].append(node)
+                else:
+                    found[kind] = [node]
+                for value in node.__dict__.values():
+                    if isinstance(value, list):
+                        inner += value
+                    elif isinstance(value, ast.AST):
+                        inner.append(value)
+            level = inner
+        return found, depth

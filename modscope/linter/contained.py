@@ -1,0 +1,80 @@
+"""The words in which containers are spoken of: what an element is, what one place holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
+
+from modscope.linter import cst
+from modscope.linter.definitions import Shape
+
+MAKERS: dict[str, Shape] = {
+    "builtins.list": "list",
+    "builtins.tuple": "tuple",
+    "builtins.set": "set",
+    "builtins.frozenset": "set",
+    "builtins.dict": "dict",
+    "builtins.sorted": "list",
+    "builtins.dict.fromkeys": "dict",
+    "collections.deque": "deque",
+    "collections.OrderedDict": "dict",
+    "collections.OrderedDict.fromkeys": "dict",
+    "collections.defaultdict": "dict",
+}
+ITERABLES = frozenset(
+    {
+        *(f"builtins.{name}" for name in ("zip", "reversed", "enumerate", "iter", "filter", "map")),
+        *(f"itertools.{name}" for name in ("chain", "chain.from_iterable", "islice", "repeat")),
+    }
+)
+
+
+class State(Enum):
+    """In what form a value is on its way."""
+
+    ELEMENT = auto()  # itself: assigned to an attribute it is registered
+    CONTAINER = auto()  # in a plain container: assigned to an attribute it is not
+    WRAPPED = auto()  # in what some call has made of it
+
+
+class Held(StrEnum):
+    """What an element is."""
+
+    WEIGHTED = "weighted"  # a Module made here, with weights as far as can be told
+    STATELESS = "stateless"  # a Module made here that holds nothing
+    PARAMETER = "parameter"
+    REGISTERED = "registered"  # known to the Module by another way
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One expression whose value is put into a container."""
+
+    node: cst.BaseExpression
+    held: Held
+    name: str = ""  # as the source writes what makes it: "nn.Linear"
+
+
+@dataclass(slots=True)
+class Holding:
+    """What stands in one place."""
+
+    shapes: list[Shape] = field(default_factory=list)  # the plain containers that it may be, the likeliest first
+    elements: list[Element] = field(default_factory=list)
+    keys: list[cst.BaseExpression | None] = field(default_factory=list)  # of a dict; None where one cannot be told
+    nested: bool = False  # containers stand in the container
+    registers: bool = False  # it may also be a Module, which registers what it is given
+    unknown: bool = False  # it may also be what some call returns
+
+
+class Role(Enum):
+    """How an expression takes part in what a place holds."""
+
+    KEPT = auto()  # it is the container
+    INSIDE = auto()  # what it holds is in the container
+    ELEMENT = auto()  # it is in the container
+    CALLED = auto()  # what calling it returns is in the container
+
+
+Step = tuple["cst.BaseExpression", Role]

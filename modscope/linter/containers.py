@@ -1,0 +1,124 @@
+"""Plain containers that a Module keeps: what is in them, how it got there, and whether anything registers it.
+
+One analysis for every rule that asks "is this container registered?"; the rules differ in what they report of it.
+Only what a class shows by itself counts: an element that is not certainly a fresh Module or parameter is no element.
+`flows` says what is put where, `holdings` and `elements` what is in a container, `escapes` what registers a value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from modscope.linter import cst
+from modscope.linter.contained import Element, Held, Holding, State
+from modscope.linter.definitions import Shape, inherited, setting_up
+from modscope.linter.escapes import Escapes
+from modscope.linter.flows import Flow, Flows, How
+from modscope.linter.holdings import Holdings
+from modscope.linter.module import ModuleClass
+
+__all__ = ["Container", "Element", "Held", "Shape", "containers"]
+
+_FRESH = frozenset({Held.WEIGHTED, Held.STATELESS, Held.PARAMETER})
+# What is done with a Module that is not to be trained.
+_FREEZES = frozenset({"eval", "requires_grad_", "parameters", "load_state_dict", "from_pretrained"})
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A plain container that is an attribute of the instance."""
+
+    attribute: str
+    shape: Shape
+    node: cst.BaseExpression  # the target `self.x` of its first assignment
+    value: cst.BaseExpression  # what is assigned there
+    elements: tuple[Element, ...]
+    keys: tuple[cst.BaseExpression | None, ...] = ()  # of a dict; None where they cannot be told
+    nested: bool = False  # containers stand in it
+
+    def first(self, held: Held) -> Element | None:
+        """The first element of this kind."""
+        return next((element for element in self.elements if element.held is held), None)
+
+
+def containers(module: ModuleClass) -> tuple[Container, ...]:
+    """The plain containers that the class fills while it is set up and that nothing registers."""
+    return tuple(_containers(module)) if not _guarded(module) else ()
+
+
+def _guarded(module: ModuleClass) -> bool:
+    """Whether setting an attribute may register what it holds."""
+    family = [module.facts, *(facts for _, facts in module.index.ancestors(module.facts))]
+    return any("__setattr__" in facts.methods for facts in family)
+
+
+def _containers(module: ModuleClass) -> Iterator[Container]:
+    flows, escapes, bases = module.once(Flows), module.once(Escapes), module.once(inherited)
+
+    def counts(flow: Flow) -> bool:
+        return module.method_of(flow.target) in module.once(setting_up)
+
+    holdings = Holdings(module, counts, escapes.registers)
+    for place, into in flows.into.items():
+        counted = [flow for flow in into if counts(flow)] if place[0] is None else []
+        if not counted:
+            continue
+        _, attribute = place
+        first = next((flow for flow in counted if flow.how is How.WHOLE), None)
+        of_base = bases.containers.get(attribute) if first is None else None
+        held = holdings.of(place) if first or of_base else None
+        if held is None or held.registers or not any(each.held in _FRESH for each in held.elements):
+            continue
+        shape = held.shapes[0] if held.shapes else of_base
+        flow = first or counted[0]
+        if shape is None or attribute in bases.handed or _registered(attribute, held, escapes, module):
+            continue
+        if not (_too_early(flow, module) or _hidden(flow.value, flows.uses.get(place, ()), flows)):
+            elements, keys = tuple(held.elements), tuple(held.keys)
+            yield Container(attribute, shape, flow.target, flow.value, elements, keys, held.nested)
+
+
+def _registered(attribute: str, held: Holding, escapes: Escapes, module: ModuleClass) -> bool:
+    """Whether anything in the class registers the container, or what it holds, by another way."""
+    if held.unknown or attribute in module.registered or escapes.answered(attribute):
+        return True
+    return escapes.registers((None, attribute), State.CONTAINER)
+
+
+def _too_early(flow: Flow, module: ModuleClass) -> bool:
+    """Whether nothing could be registered yet: what is kept before `super().__init__()` serves to set up."""
+    init = module.method_of(flow.target)
+    calls = () if init is None else module.nodes(cst.Call, within=init)
+    starts = [call for call in calls if isinstance(call.func, cst.Attribute) and call.func.attr.value == "__init__"]
+    return bool(starts) and all(module.is_before(flow.target, call) for call in starts)
+
+
+def _hidden(value: cst.BaseExpression, uses: Sequence[cst.BaseExpression], flows: Flows) -> bool:
+    """Whether a frozen Module is hidden on purpose: alone in a list or tuple that is only ever read as `[0]`."""
+    match value:
+        case cst.List(elements=[cst.Element(value=alone)]) | cst.Tuple(elements=[cst.Element(value=alone)]):
+            reads = [above for use in uses if not isinstance(above := flows.module.parent(use), cst.AssignTarget)]
+            only_first = all(isinstance(each, cst.Subscript) and _is_first(each) for each in reads)
+            return bool(reads) and only_first and _is_frozen(alone, flows)
+    return False
+
+
+def _is_first(read: cst.Subscript) -> bool:
+    match read.slice:
+        case [cst.SubscriptElement(slice=cst.Index(value=cst.Integer(value="0")))]:
+            return True
+    return False
+
+
+def _is_frozen(node: cst.BaseExpression, flows: Flows) -> bool:
+    """Whether an expression, or what is done with the variable that it is, says that the Module is not trained."""
+    place = flows.place(node)
+    module, values = flows.module, [node]
+    uses: Sequence[cst.CSTNode] = () if place is None else flows.uses.get(place, ())
+    values += () if place is None else [flow.value for flow in flows.into.get(place, ())]
+    called = (call.func for value in values for call in module.nodes(cst.Call, within=value))
+    return any(
+        isinstance(each, cst.Attribute) and each.attr.value in _FREEZES
+        for each in (*called, *(module.parent(use) for use in uses))
+    )

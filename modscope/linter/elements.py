@@ -1,0 +1,233 @@
+"""What one element of a container is: followed through variables and factories to the call that makes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from modscope.linter import cst
+from modscope.linter.contained import MAKERS, Element, Held, Holding, Role, State, Step
+from modscope.linter.definitions import Shape, is_stateless
+from modscope.linter.flows import Flows, How, Place
+from modscope.linter.known import MODULE_KINDS, Kind
+from modscope.linter.module import ModuleClass
+
+COPIES = frozenset({"copy.copy", "copy.deepcopy"})
+# What gives back the Module that it is given.
+_THROUGH = frozenset(
+    {
+        *(f"torch.nn.utils.{name}" for name in ("weight_norm", "spectral_norm", "remove_weight_norm")),
+        *(f"torch.nn.utils.parametrizations.{name}" for name in ("weight_norm", "spectral_norm", "orthogonal")),
+        *(f"torch.nn.utils.{name}" for name in ("fusion.fuse_conv_bn_eval", "parametrizations.parametrize")),
+        "torch.compile",
+        "torch.jit.script",
+    }
+)
+# Methods of a Module that return it.
+_RETURN_SELF = frozenset(
+    {"to", "cuda", "cpu", "xpu", "half", "float", "double", "bfloat16", "type", "to_empty"}
+    | {"eval", "train", "requires_grad_", "apply", "share_memory"}
+)
+_LOADERS = frozenset({"from_pretrained", "from_config", "load_from_checkpoint", "from_float"})
+
+
+class Elements:
+    """The next steps from an expression that is an element, or that is called for one; `found` takes what ends there.
+
+    `registered` says which variables' values are registered anyway.
+    """
+
+    def __init__(self, module: ModuleClass, registered: Callable[[Place, State], bool]) -> None:
+        self.module = module
+        self.flows = module.once(Flows)
+        self.registered = registered
+        self.found = Holding()
+        self.seen: set[Step | tuple[Place, Role]] = set()
+
+    def maker(self, call: cst.Call) -> Shape | None:
+        """What kind of plain container a call makes."""
+        return MAKERS.get(self.module.name_of(call.func) or "")
+
+    def element(self, node: cst.BaseExpression, role: Role) -> Iterator[Step]:
+        """What one value in a container is."""
+        match node:
+            case cst.Name(value="None"):
+                self.add(node, Held.OTHER)
+            case cst.Name():
+                yield from self.variable(node)
+            case cst.Attribute():
+                known = self.module.attribute(node) in self.module.registered
+                self.add(node, Held.REGISTERED if known else Held.OTHER)
+            case cst.IfExp(body=one, orelse=other):
+                yield from ((one, role), (other, role))
+            case cst.NamedExpr(value=value):
+                yield value, role
+            case cst.Call() if self.maker(node) is None:
+                yield from self.made(node)
+            case (
+                cst.List() | cst.Tuple() | cst.Set() | cst.Dict() | cst.ListComp() | cst.SetComp() | cst.DictComp()
+            ) | cst.Call():
+                self.found.nested = True
+                yield node, Role.INSIDE
+            case cst.BinaryOperation(operator=cst.Add() | cst.Multiply()):
+                self.found.nested = True
+                yield node, Role.INSIDE
+            case _:
+                self.add(node, Held.OTHER)
+
+    def variable(self, name: cst.Name) -> Iterator[Step]:
+        place = self.flows.place(name)
+        flows = [] if place is None else self.flows.into.get(place, [])
+        if place is None or not flows:
+            self.add(name, Held.OTHER)
+        elif self.registered(place, State.ELEMENT):
+            self.add(name, Held.REGISTERED)
+        elif (place, Role.ELEMENT) not in self.seen:
+            self.seen.add((place, Role.ELEMENT))
+            for flow in flows:
+                if flow.how is How.WHOLE:
+                    yield flow.value, Role.ELEMENT
+                elif flow.how is How.PART:
+                    yield flow.value, Role.INSIDE
+                else:  # the variable is a container itself
+                    self.found.nested = True
+                    yield flow.value, Role.ELEMENT if flow.how is How.ELEMENT else Role.INSIDE
+
+    def made(self, call: cst.Call) -> Iterator[Step]:
+        """What a call puts into a container: what its own function returns, what it passes through, what it makes."""
+        function = self.flows.callee(call)
+        name = self.module.name_of(call.func)
+        if function is not None:
+            returned, _ = self.flows.results(function)
+            yield from ((value, Role.ELEMENT) for value in returned)
+            return
+        match call:
+            case cst.Call(args=[first, *_]) if name in COPIES and self.is_module(first.value):
+                self.add(call, Held.WEIGHTED, self.module.code(call))
+            case cst.Call(args=[first, *_]) if name in COPIES or name in _THROUGH:
+                yield first.value, Role.ELEMENT
+            case _ if name is not None and (kind := self.module.kind_of(call)) not in (None, Kind.OTHER):
+                if kind is Kind.CONTAINER and self.wraps_registered(call):
+                    self.add(call, Held.REGISTERED)
+                else:
+                    self.add_kind(call, kind, self.module.code(call.func))
+            case cst.Call(func=cst.Call() as maker, args=args) if self.is_getattr(maker) and not _literal(maker):
+                # `getattr(nn, name)()` is an activation, `getattr(nn, name)(width, width)` has weights
+                self.add(call, Held.WEIGHTED if len(args) > 1 else Held.STATELESS, self.module.code(maker))
+            case cst.Call(args=[first, *_]) if name == "torch.nn.utils.skip_init":
+                yield first.value, Role.CALLED
+            case cst.Call(func=cst.Attribute(value=owner, attr=cst.Name(verb))) if verb in _RETURN_SELF and isinstance(
+                owner, cst.Call | cst.Name
+            ):
+                yield owner, Role.ELEMENT
+            case cst.Call(func=cst.Attribute(value=owner, attr=cst.Name(verb))) if verb in _LOADERS and (
+                self.callable(owner) in MODULE_KINDS
+            ):
+                self.add(call, Held.WEIGHTED, self.module.code(call.func))
+            case _:
+                yield call.func, Role.CALLED
+
+    def wraps_registered(self, call: cst.Call) -> bool:
+        """Whether it is `nn.Sequential(self.a, self.b)`: a new Module of registered ones alone."""
+        owners = [arg.value.value if isinstance(arg.value, cst.Subscript) else arg.value for arg in call.args]
+        return bool(owners) and all(self.module.attribute(each) in self.module.registered for each in owners)
+
+    def is_module(self, node: cst.BaseExpression) -> bool:
+        """Whether an expression is a registered attribute, or an argument that is annotated as a Module."""
+        if (name := self.module.attribute(node)) is not None:
+            return self.module.registered.get(name) in MODULE_KINDS
+        param = self.parameter(self.flows.place(node))
+        annotation = param.annotation.annotation if param and param.annotation else None
+        return annotation is not None and self.callable(annotation) in MODULE_KINDS
+
+    def add_kind(self, node: cst.BaseExpression, kind: Kind | None, name: str) -> None:
+        called = node.func if isinstance(node, cst.Call) else node
+        if kind is Kind.STATELESS:
+            self.add(node, Held.STATELESS, name)
+        elif kind is Kind.PARAMETER:
+            self.add(node, Held.PARAMETER, name)
+        elif kind is Kind.WEIGHTED and (made := self.module.name_of(called)) and is_stateless(self.module, made):
+            self.add(node, Held.STATELESS, name)
+        else:
+            self.add(node, Held.WEIGHTED if kind in MODULE_KINDS else Held.OTHER, name)
+
+    def add(self, node: cst.BaseExpression, held: Held, name: str = "") -> None:
+        self.found.elements.append(Element(node, held, name))
+
+    # ---- what is called
+
+    def callable(self, node: cst.BaseExpression) -> Kind | None:
+        """What calling an imported or own name makes."""
+        name = self.module.name_of(node)
+        return None if name is None else self.module.index.kind(name)
+
+    def called(self, node: cst.BaseExpression, role: Role) -> Iterator[Step]:
+        """What calling an expression returns: a class, a partial, a lambda, a variable for one of these."""
+        kind = self.callable(node)
+        if kind is not None and kind is not Kind.OTHER:
+            self.add_kind(node, kind, self.module.code(node))
+            return
+        match node:
+            case cst.Name() | cst.Attribute():
+                yield from self.named_callable(node)
+            case cst.Lambda(body=body):
+                yield body, Role.ELEMENT
+            case cst.IfExp(body=one, orelse=other):
+                yield from ((one, role), (other, role))
+            case cst.Subscript(value=cst.Dict(elements=pairs)):
+                yield from ((pair.value, role) for pair in pairs)
+            case cst.Call(args=[first, *_]) if self.module.name_of(node.func) == "functools.partial":
+                yield first.value, role
+            case cst.Call(args=[_, cst.Arg(value=cst.SimpleString() as text), *_]) if self.is_getattr(node):
+                kind = self.module.index.kind(f"torch.nn.{text.evaluated_value!s}")
+                self.add_kind(node, kind, self.module.code(node))
+            case _:
+                self.add(node, Held.OTHER)
+
+    def is_getattr(self, call: cst.Call) -> bool:
+        """Whether it is `getattr(nn, ...)`."""
+        named = self.module.name_of(call.func) == "builtins.getattr" and len(call.args) > 1
+        return named and self.module.name_of(call.args[0].value) == "torch.nn"
+
+    def named_callable(self, node: cst.Name | cst.Attribute) -> Iterator[Step]:
+        place = self.flows.place(node)
+        if place is not None and (place, Role.CALLED) in self.seen:
+            return
+        self.seen.add((place or (None, ""), Role.CALLED))
+        param = self.parameter(place)
+        flows = [] if place is None else self.flows.into.get(place, [])
+        if param is not None and param.default is not None and not _is_none(param.default):
+            yield param.default, Role.CALLED
+        elif param is not None and param.annotation is not None and self.makes_modules(param.annotation.annotation):
+            self.add(node, Held.WEIGHTED, node.value if isinstance(node, cst.Name) else "")
+        elif not flows:
+            self.add(node, Held.OTHER)
+        for flow in flows:
+            if flow.how is How.WHOLE:
+                yield flow.value, Role.CALLED
+            elif flow.how is How.PART and isinstance(flow.value, cst.List | cst.Tuple):
+                yield from ((item.value, Role.CALLED) for item in flow.value.elements)
+            else:
+                self.add(node, Held.OTHER)
+
+    def makes_modules(self, annotation: cst.BaseExpression) -> bool:
+        """Whether an annotation says "a class of Modules": `type[nn.Module]`, `Callable[..., nn.Module]`."""
+        match annotation:
+            case cst.Subscript(slice=[*_, cst.SubscriptElement(slice=cst.Index(value=made))]):
+                return self.callable(made) in MODULE_KINDS
+        return False
+
+    def parameter(self, place: Place | None) -> cst.Param | None:
+        """The parameter that a variable is."""
+        if place is None or place[0] is None:
+            return None
+        params = place[0].params
+        every = (*params.posonly_params, *params.params, *params.kwonly_params)
+        return next((param for param in every if param.name.value == place[1]), None)
+
+
+def _literal(call: cst.Call) -> bool:
+    return isinstance(call.args[1].value, cst.SimpleString)
+
+
+def _is_none(node: cst.BaseExpression) -> bool:
+    return isinstance(node, cst.Name) and node.value == "None"

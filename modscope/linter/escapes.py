@@ -1,0 +1,235 @@
+"""Whether anything registers what a variable or an attribute holds: where its value goes, followed to the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from modscope.linter import cst
+from modscope.linter.contained import ITERABLES, MAKERS, State
+from modscope.linter.definitions import setting_up
+from modscope.linter.flows import FILLERS, Flows, Place, whole
+from modscope.linter.known import MODULE_KINDS, Kind
+from modscope.linter.module import ModuleClass
+
+_REGISTRARS = frozenset({"__setattr__", "__setitem__", "__init__"})
+_VIEWS = frozenset({"values", "items", "copy", "children", "modules"})
+# What an outside reader asks a Module for; a class that answers by itself may answer for its containers.
+_ANSWERS = frozenset({"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"})
+_RESULT = "return"  # stands for a variable with what a function returns
+_KEPT_BY_TORCH = frozenset({"_modules", "_parameters"})
+
+
+class Escapes:
+    """Where the values of one class go. Ask by `module.once`."""
+
+    def __init__(self, module: ModuleClass) -> None:
+        self.module = module
+        self.flows = module.once(Flows)
+        self._known: dict[tuple[Place, State], bool] = {}
+        self._loops: dict[cst.For, bool] = {}
+
+    def registers(self, place: Place, state: State) -> bool:
+        """Whether what stands in a place, or goes on from there, is registered somewhere."""
+        waiting = [(place, state)]
+        entered = []
+        while waiting:
+            step = waiting.pop()
+            if step in self._known:
+                if self._known[step]:
+                    break
+                continue
+            self._known[step] = False
+            entered.append(step)
+            onward = self._onward(*step)
+            if onward is None:
+                break
+            waiting += onward
+        else:
+            return False
+        # each step may lead to what registers, or only to what was found false before: both are known by now
+        for step in entered:
+            del self._known[step]
+        self._known[place, state] = True
+        return True
+
+    def _onward(self, place: Place, state: State) -> list[tuple[Place, State]] | None:
+        """The places that a value goes to from this one; None where something registers it."""
+        onward: list[tuple[Place, State]] = []
+        function, name = place
+        uses: Sequence[cst.BaseExpression] = self.flows.uses.get(place, ())
+        if function is not None and name == _RESULT:
+            of_property = self.flows.uses.get((None, function.name.value), ())
+            uses = [*self.flows.calls.get(function, ()), *of_property]
+        for use in uses:
+            for step in self._climb(use, state):
+                if step is None:
+                    return None
+                onward.append(step)
+        return onward
+
+    def _climb(self, node: cst.CSTNode, state: State) -> Iterator[tuple[Place, State] | None]:
+        """Where the value of one expression goes; None: it is registered there."""
+        module = self.module
+        while (above := module.parent(node)) is not None:
+            match above:
+                case cst.Attribute(attr=cst.Name(name)):
+                    call = module.parent(above)
+                    if name in FILLERS or not (isinstance(call, cst.Call) and call.func is above and name in _VIEWS):
+                        return
+                    above = call
+                case cst.Arg():
+                    call = module.parent(above)
+                    assert isinstance(call, cst.Call | cst.ClassDef)
+                    if isinstance(call, cst.ClassDef):
+                        return
+                    result = self._given(call, above, state)
+                    if not isinstance(result, State):
+                        yield from result
+                        return
+                    above, state = call, result
+                case cst.Subscript(value=owner, slice=slices):
+                    if owner is not node:
+                        return
+                    if state is State.CONTAINER and not isinstance(slices[0].slice, cst.Slice):
+                        state = State.ELEMENT
+                case cst.Element() | cst.StarredElement() | cst.DictElement() | cst.StarredDictElement():
+                    state = State.CONTAINER if state is State.ELEMENT else state
+                case cst.ListComp() | cst.SetComp() | cst.GeneratorExp() | cst.DictComp():
+                    state = State.CONTAINER if state is State.ELEMENT else state
+                case cst.CompFor(target=target) | cst.For(target=target):
+                    yield from self._loop(above, target, node, state)
+                    return
+                case cst.IfExp(test=test) if test is node:
+                    return
+                case cst.NamedExpr(target=target):
+                    yield from self._assigned(target, state)
+                case cst.Assign(targets=targets):
+                    for each in targets:
+                        yield from self._assigned(each.target, state)
+                    return
+                case cst.AnnAssign(target=target, value=value) if value is node:
+                    yield from self._assigned(target, state)
+                    return
+                case cst.AugAssign(target=target, value=value) if value is node:
+                    yield from self._put(target)
+                    return
+                case cst.Return() | cst.Yield():
+                    if (function := self.flows.function_of(above)) is not None:
+                        yield (function, _RESULT), state
+                    return
+                case cst.Call():
+                    return  # it is called: what comes of it is another value
+                case (
+                    cst.AssignTarget()
+                    | cst.Comparison()
+                    | cst.Lambda()
+                    | cst.BaseSmallStatement()
+                    | cst.BaseCompoundStatement()
+                ):
+                    return
+            node = above
+
+    def _loop(
+        self, loop: cst.CompFor | cst.For, target: cst.BaseExpression, node: cst.CSTNode, state: State
+    ) -> Iterator[tuple[Place, State] | None]:
+        if loop.iter is not node:
+            return
+        if isinstance(loop, cst.For) and self._registers_in(loop):
+            yield None
+        inner = State.ELEMENT if state is State.CONTAINER else state
+        yield from self._variables(target, inner)
+
+    def _variables(self, target: cst.BaseExpression, state: State) -> Iterator[tuple[Place, State] | None]:
+        match target:
+            case cst.Tuple(elements=elements) | cst.List(elements=elements):
+                for element in elements:
+                    yield from self._variables(element.value, state)
+            case cst.Name() if (place := self.flows.place(target)) is not None:
+                yield place, state
+            case cst.Attribute():
+                yield None
+
+    def _assigned(self, target: cst.BaseExpression, state: State) -> Iterator[tuple[Place, State] | None]:
+        match target:
+            case cst.Subscript():
+                yield from self._put(target)
+            case cst.Attribute() if self.module.attribute(target) is None:
+                yield None  # an attribute of another object, which may be a Module
+            case cst.Attribute():
+                place = self.flows.place(target)
+                assert place is not None
+                yield (place, state) if state is State.CONTAINER else None
+            case cst.Tuple() | cst.List():
+                yield from self._variables(target, State.ELEMENT if state is State.CONTAINER else state)
+            case _ if (place := self.flows.place(target)) is not None:
+                yield place, state
+
+    def _put(self, owner: cst.BaseExpression) -> Iterator[tuple[Place, State] | None]:
+        """What becomes of a value that is put into a container."""
+        place = self.flows.place(whole(owner))
+        if place is None:
+            yield None  # into what nothing here shows
+        elif place[0] is None and self._may_register(place[1]):
+            yield None
+        else:
+            yield place, State.CONTAINER
+
+    def _may_register(self, attribute: str) -> bool:
+        """Whether an attribute may hold something that registers what is put into it."""
+        if attribute in _KEPT_BY_TORCH or attribute in self.module.registered:
+            return True
+        return (None, attribute) not in self.flows.into
+
+    def _registers_in(self, loop: cst.For) -> bool:
+        """Whether the body of a loop over a container calls something that registers."""
+        if loop not in self._loops:
+            calls = self.module.nodes(cst.Call, within=loop.body)
+            self._loops[loop] = any(self._registrar(call) for call in calls)
+        return self._loops[loop]
+
+    def _registrar(self, call: cst.Call) -> bool:
+        match call.func:
+            case cst.Attribute(attr=cst.Name(verb)):
+                return verb in _REGISTRARS or verb.startswith(("register_", "add_module"))
+            case cst.Name("setattr"):
+                return True
+        return False
+
+    def _given(self, call: cst.Call, arg: cst.Arg, state: State) -> State | list[tuple[Place, State] | None]:
+        """What a call does with an argument: the form in which it returns it, or the places it goes to."""
+        if self._registrar(call):
+            return [None]
+        match call.func:
+            case cst.Attribute(value=owner, attr=cst.Name(verb)) if verb in FILLERS:
+                return list(self._put(owner))
+            case cst.Attribute(attr=cst.Name("remove" | "discard" | "index" | "count")):
+                return []
+        if (function := self.flows.callee(call)) is not None:
+            for param, value in self.flows.parameters(call, function):
+                if value is arg.value:
+                    return [((function, param.name.value), state)]
+            return [None]
+        name = self.module.name_of(call.func) or ""
+        if name in MAKERS or name in ITERABLES:
+            return State.CONTAINER if state is State.ELEMENT else state
+        kind = self.module.index.kind(name) if name else None
+        if kind in MODULE_KINDS:
+            return State.WRAPPED
+        if self.module.method_of(call) not in self.module.once(setting_up):
+            return []  # a forward calls what it is given
+        if kind is Kind.OTHER:
+            return State.WRAPPED if name == "torch.compile" else []
+        if name and not any(_may_be_module(each.value) for each in call.args if each is not arg):
+            return State.WRAPPED
+        return [None]  # into what it is a method of, or into another argument, it may be
+
+    def answered(self, attribute: str) -> bool:
+        """Whether the class answers for the attribute where a Module is asked for its parameters or children."""
+        methods = [self.module.methods[name] for name in _ANSWERS if name in self.module.methods]
+        uses = self.flows.uses.get((None, attribute), ())
+        return any(self.module.within(use, method) for method in methods for use in uses)
+
+
+def _may_be_module(node: cst.BaseExpression) -> bool:
+    """Whether an argument beside a Module may be what it is registered in."""
+    return isinstance(node, cst.Name) and node.value not in ("True", "False", "None")

@@ -1,0 +1,106 @@
+"""The LibCST side: classes and statements that a rule's trigger picked are parsed, looked at, and reported on."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable, Iterator
+
+from modscope.findings import Finding
+from modscope.linter import fixes
+from modscope.linter.candidate import Candidate
+from modscope.linter.facts import ClassFacts, lines, statements
+from modscope.linter.index import FileIndex
+from modscope.linter.module import ModuleClass
+from modscope.linter.rule import Rule
+from modscope.linter.slices import Slice
+from modscope.linter.statement import Statement
+from modscope.linter.statements import Statements
+from modscope.linter.text import SourceText, UnreadableSource
+
+
+def examine(
+    source: SourceText, tree: ast.Module, index: FileIndex, modules: Iterable[ClassFacts], rules: Iterable[Rule]
+) -> Iterator[Finding]:
+    """What the rules find in these Module classes, and in the statements of the file."""
+    rules = list(rules)
+    for candidate in _candidates(source, tree, index, modules):
+        yield from _in_class(candidate, source, tree, [rule for rule in rules if rule.looks_at == "class"])
+    every = Statements(source, tree, index)
+    for rule in rules:
+        if rule.looks_at == "statement":
+            yield from _in_statements(rule, every)
+
+
+def _candidates(
+    source: SourceText, tree: ast.Module, index: FileIndex, modules: Iterable[ClassFacts]
+) -> Iterator[Candidate]:
+    by_lines = {facts.lines: facts for facts in modules}
+    if by_lines:
+        for node in statements(tree.body, deep=True):
+            if isinstance(node, ast.ClassDef) and (facts := by_lines.get(lines(node))):
+                yield Candidate(facts, node, source.lines(*facts.lines), index)
+
+
+def _in_class(candidate: Candidate, source: SourceText, tree: ast.Module, rules: list[Rule]) -> Iterator[Finding]:
+    wanted = [rule for rule in rules if _triggers(rule, candidate)]
+    if not wanted:
+        return
+    try:
+        piece = Slice.of_class(source, candidate)
+    except UnreadableSource as error:
+        yield error.finding(source.file)
+        return
+    module = ModuleClass(piece.node, candidate.facts, candidate.index, source.text)
+    for rule in wanted:
+        yield from _findings(rule, module, piece, tree)
+
+
+def _triggers(rule: Rule, candidate: Candidate) -> bool:
+    if rule.words and not any(word in candidate.text for word in rule.words):
+        return False
+    if isinstance(rule.trigger, str):
+        return re.search(rule.trigger, candidate.text) is not None
+    return rule.trigger is None or candidate.once(rule.trigger)
+
+
+def _in_statements(rule: Rule, every: Statements) -> Iterator[Finding]:
+    text = every.source.text
+    if rule.words and not any(word in text for word in rule.words):
+        return
+    assert isinstance(rule.trigger, str), f"{rule.name} looks at statements: it needs a regular expression"
+    for header in every.holding(match.start() for match in re.finditer(rule.trigger, text)):
+        try:
+            piece, statement = every.parse(header)
+        except UnreadableSource:
+            continue  # the header of a statement that LibCST takes only whole
+        yield from _findings(rule, statement, piece, every.tree)
+
+
+def _findings(rule: Rule, syntax: ModuleClass | Statement, piece: Slice, tree: ast.Module) -> Iterator[Finding]:
+    source = piece.source
+    for match in rule(syntax):
+        start, end = piece.span(match.node)
+        line = source.line_of(start)
+        fix, no_fix = fixes.prepare(rule, match, piece, syntax, tree)
+        yield Finding(
+            rule.name,
+            match.message,
+            match.severity or rule.severity,
+            source.location(start, end),
+            fix=fix,
+            no_fix=no_fix,
+            source=source.line(line),
+            scope=_scope(syntax, start, piece),
+        )
+
+
+def _scope(syntax: ModuleClass | Statement, place: int, piece: Slice) -> str:
+    """The qualified name of the class or function around a place."""
+    if isinstance(syntax, Statement):
+        return syntax.inside
+    for name, method in syntax.methods.items():
+        start, end = piece.span(method)
+        if start <= place < end:
+            return f"{syntax.name}.{name}"
+    return syntax.name

@@ -1,0 +1,264 @@
+"""Where the methods of a class put what: into variables, into attributes, into the containers that these hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from modscope.linter import cst
+from modscope.linter.module import ModuleClass
+
+Place = tuple["cst.FunctionDef | None", str]  # a variable of a function; without a function: an attribute of `self`
+
+FILLERS = frozenset({"append", "extend", "insert", "add", "appendleft", "extendleft", "update", "setdefault"})
+_SEVERAL = frozenset({"extend", "extendleft", "update"})
+_INNER = frozenset({"setdefault", "get", "__getitem__"})
+
+
+class How(Enum):
+    """What a value is to the place that it is put into."""
+
+    WHOLE = auto()  # the value itself is there: `x = value`
+    ELEMENT = auto()  # it is in the container that is there: `x.append(value)`
+    INSIDE = auto()  # what it holds is in that container: `x.extend(value)`
+    PART = auto()  # what it holds is there, one at a time: `for x in value`
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One place in the source that puts a value somewhere."""
+
+    value: cst.BaseExpression
+    how: How
+    target: cst.BaseExpression
+    key: cst.BaseExpression | None = None
+
+
+class Flows:
+    """What is put where in a class, and where each variable and attribute is used; read once. Ask by `module.once`."""
+
+    def __init__(self, module: ModuleClass) -> None:
+        self.module = module
+        self.into: dict[Place, list[Flow]] = {}
+        self.aliases: dict[Place, list[Place]] = {}  # variables for the very object that stands in a place
+        self.uses: dict[Place, list[cst.BaseExpression]] = {}
+        self.calls: dict[cst.FunctionDef, list[cst.Call]] = {}  # of the class's own functions
+        self._functions: dict[Place, cst.FunctionDef] = {}
+        self._around: dict[cst.CSTNode, cst.FunctionDef | None] = {}
+        self._bound: set[Place] = set()
+        self._bind()
+        self._fill()
+        self._use()
+
+    # ---- what things mean
+
+    def function_of(self, node: cst.CSTNode) -> cst.FunctionDef | None:
+        """The innermost `def` around the node; each way up is walked once, for `a + b + c + ...` is a deep tree."""
+        way, above = [node], self.module.parent(node)
+        while not (above is None or isinstance(above, cst.FunctionDef)) and above not in self._around:
+            way.append(above)
+            above = self.module.parent(above)
+        function = above if above is None or isinstance(above, cst.FunctionDef) else self._around[above]
+        self._around.update(dict.fromkeys(way, function))
+        return function
+
+    def place(self, node: cst.CSTNode) -> Place | None:
+        """The variable or attribute that an expression names; None for any other, and for names of outer scopes."""
+        if isinstance(node, cst.Attribute):
+            name = self.module.attribute(node)
+            return None if name is None else (None, name)
+        if not isinstance(node, cst.Name):
+            return None
+        function = self.function_of(node)
+        if function is None and isinstance(self.module.parent(node), cst.AssignTarget | cst.AnnAssign):
+            return None, node.value  # of the class, and so of each instance
+        while function is not None:
+            if (function, node.value) in self._bound:
+                return function, node.value
+            function = self.function_of(function)
+        return None
+
+    def callee(self, call: cst.Call) -> cst.FunctionDef | None:
+        """The method of this class, or the function within a method, that is called."""
+        match call.func:
+            case cst.Name(value=name):
+                function = self.function_of(call)
+                while function is not None:
+                    if (function, name) in self._functions:
+                        return self._functions[function, name]
+                    function = self.function_of(function)
+            case cst.Attribute(value=cst.Name(value=owner), attr=cst.Name(value=name)):
+                if self.module.is_self(call.func.value) or owner in ("cls", self.module.name.rpartition(".")[2]):
+                    return self.module.methods.get(name)
+        return None
+
+    def parameters(self, call: cst.Call, function: cst.FunctionDef) -> Iterator[tuple[cst.Param, cst.BaseExpression]]:
+        """The parameters of a function of this class, with what a call passes for them."""
+        named = [*function.params.posonly_params, *function.params.params]
+        by_name = {param.name.value: param for param in (*named, *function.params.kwonly_params)}
+        through_self = isinstance(call.func, cst.Attribute) and function in self.module.methods.values()
+        if (through_self and self.module.self_name(function) is not None) or _is_class_method(function):
+            named = named[1:]
+        for place, arg in enumerate(call.args):
+            if arg.star:
+                return
+            if arg.keyword is not None:
+                if arg.keyword.value in by_name:
+                    yield by_name[arg.keyword.value], arg.value
+            elif place < len(named):
+                yield named[place], arg.value
+
+    def results(self, function: cst.FunctionDef) -> tuple[list[cst.BaseExpression], list[cst.BaseExpression]]:
+        """What a function returns, and what it yields."""
+        returned = [
+            each.value
+            for each in self.module.nodes(cst.Return, within=function)
+            if each.value is not None and self.function_of(each) is function
+        ]
+        yielded = [
+            each.value
+            for each in self.module.nodes(cst.Yield, within=function)
+            if isinstance(each.value, cst.BaseExpression) and self.function_of(each) is function
+        ]
+        return returned, yielded
+
+    # ---- reading the class
+
+    def _bind(self) -> None:
+        """Note which function binds which names, and the functions within functions."""
+        module = self.module
+        for param in module.nodes(cst.Param):
+            self._bound.add((self.function_of(param), param.name.value))
+        for function in module.nodes(cst.FunctionDef):
+            outer = self.function_of(function)
+            if outer is not None:
+                self._functions[outer, function.name.value] = function
+        loops: list[cst.For | cst.CompFor | cst.NamedExpr] = [
+            *module.nodes(cst.For),
+            *module.nodes(cst.CompFor),
+            *module.nodes(cst.NamedExpr),
+        ]
+        targets = [*(target for target, _ in module.assignments()), *(loop.target for loop in loops)]
+        for target in targets:
+            for name in _names(target):
+                self._bound.add((self.function_of(name), name.value))
+
+    def _fill(self) -> None:
+        module = self.module
+        for assign in module.nodes(cst.Assign):
+            targets = [target.target for target in assign.targets]
+            variable = next((each for each in targets if isinstance(each, cst.Name)), None)
+            attribute = next((each for each in targets if module.attribute(each)), None)
+            for target in targets:
+                # of `self.x = x = []` the attribute holds what the variable does
+                other = variable or (attribute if isinstance(target, cst.Subscript) else None)
+                self._assign(target, assign.value if other in (None, target) else other)
+        for annotated in module.nodes(cst.AnnAssign):
+            if annotated.value is not None:
+                self._assign(annotated.target, annotated.value)
+        for walrus in module.nodes(cst.NamedExpr):
+            self._assign(walrus.target, walrus.value)
+        loops: list[cst.For | cst.CompFor] = [*module.nodes(cst.For), *module.nodes(cst.CompFor)]
+        for loop in loops:
+            for name in _names(loop.target):
+                self._add(name, loop.iter, How.PART)
+        for augmented in module.nodes(cst.AugAssign):
+            self._add(whole(augmented.target), augmented.value, How.INSIDE)
+        for call in module.nodes(cst.Call):
+            self._call(call)
+
+    def _assign(self, target: cst.BaseExpression, value: cst.BaseExpression) -> None:
+        match target, value:
+            case (
+                cst.Tuple(elements=targets) | cst.List(elements=targets),
+                cst.Tuple(elements=values) | cst.List(elements=values),
+            ) if len(targets) == len(values) and not any(_starred(each) for each in (*targets, *values)):
+                for one, its in zip(targets, values, strict=True):
+                    self._assign(one.value, its.value)
+            case cst.Tuple(elements=targets) | cst.List(elements=targets), _:
+                for one in targets:
+                    self._add(one.value, value, How.PART)
+            case cst.Subscript(value=owner, slice=[cst.SubscriptElement(slice=cst.Index(value=key))]), _:
+                if self._is_dict_of_self(owner) and isinstance(key, cst.SimpleString):
+                    self.into.setdefault((None, str(key.evaluated_value)), []).append(Flow(value, How.WHOLE, target))
+                else:
+                    inner = isinstance(owner, cst.Subscript)
+                    self._add(whole(owner), value, How.ELEMENT, None if inner else key)
+            case cst.Subscript(value=owner), _:
+                self._add(whole(owner), value, How.INSIDE)
+            case _:
+                self._add(target, value, How.WHOLE)
+
+    def _is_dict_of_self(self, node: cst.BaseExpression) -> bool:
+        return self.module.attribute(node) == "__dict__"
+
+    def _call(self, call: cst.Call) -> None:
+        match call:
+            case cst.Call(func=cst.Name("setattr"), args=[own, cst.Arg(value=cst.SimpleString() as name), given]):
+                if self.module.is_self(own.value):
+                    place = (None, str(name.evaluated_value))
+                    self.into.setdefault(place, []).append(Flow(given.value, How.WHOLE, call))
+            case cst.Call(func=cst.Attribute(value=owner, attr=cst.Name(verb)), args=[first, *_]) if verb in FILLERS:
+                for arg in call.args if verb == "update" else call.args[-1:]:
+                    named = arg.keyword is not None or arg.star == "**"
+                    key = first.value if verb == "setdefault" else None
+                    several = verb in _SEVERAL and not (arg.keyword is not None)
+                    self._add(
+                        whole(owner), arg.value, How.INSIDE if several else How.ELEMENT, key if not named else None
+                    )
+        if (function := self.callee(call)) is not None:
+            self.calls.setdefault(function, []).append(call)
+            for param, value in self.parameters(call, function):
+                self.into.setdefault((function, param.name.value), []).append(Flow(value, How.WHOLE, param.name))
+
+    def _add(
+        self, target: cst.BaseExpression, value: cst.BaseExpression, how: How, key: cst.BaseExpression | None = None
+    ) -> None:
+        place = self.place(target)
+        if place is None:
+            return
+        self.into.setdefault(place, []).append(Flow(value, how, target, key))
+        if place[0] is not None and how in (How.WHOLE, How.PART):
+            original = self.place(whole(value))
+            if original is not None and original != place:
+                self.aliases.setdefault(original, []).append(place)
+
+    def _use(self) -> None:
+        nodes: list[Sequence[cst.BaseExpression]] = [self.module.nodes(cst.Name), self.module.nodes(cst.Attribute)]
+        for kind in nodes:
+            for node in kind:
+                if (place := self.place(node)) is not None:
+                    self.uses.setdefault(place, []).append(node)
+
+
+def _names(target: cst.CSTNode) -> Iterator[cst.Name]:
+    stack = [target]
+    while stack:
+        match stack.pop():
+            case cst.Name() as name:
+                yield name
+            case cst.Tuple(elements=elements) | cst.List(elements=elements):
+                stack.extend(element.value for element in reversed(elements))
+
+
+def whole(owner: cst.BaseExpression) -> cst.BaseExpression:
+    """`c` of `c[i][j]` and of `c.setdefault(i, [])`."""
+    while True:
+        match owner:
+            case cst.Subscript(value=inner):
+                owner = inner
+            case cst.Call(func=cst.Attribute(value=inner, attr=cst.Name(verb))) if verb in _INNER:
+                owner = inner
+            case _:
+                return owner
+
+
+def _starred(element: cst.BaseElement) -> bool:
+    return isinstance(element, cst.StarredElement)
+
+
+def _is_class_method(function: cst.FunctionDef) -> bool:
+    return any(
+        isinstance(each.decorator, cst.Name) and each.decorator.value == "classmethod" for each in function.decorators
+    )

@@ -1,0 +1,301 @@
+"""Which classes are Modules, and what calling a name makes: resolved through imports and files, nothing executed."""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import os
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from modscope.linter.cache import Source, digest
+from modscope.linter.facts import ClassFacts, FileFacts, FunctionFacts, Scope, Targets, collect, highest_relative_import
+from modscope.linter.known import MODULE_BASES, MODULE_KINDS, TORCH_NN, Kind, canonical, kind_by_name
+from modscope.linter.places import Place, Places
+from modscope.linter.text import UnreadableSource, parse, read
+
+_BUILTINS = frozenset(dir(builtins))
+_DEEPEST_FACTORY = 5  # functions returning what functions return
+_MOST_ANCESTORS = 25  # each class asks for its own: without an end a long chain takes squared time
+_MOST_STEPS = 100  # `x = x.y` in a package that imports itself leads ever on
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a full name stands for in the end: its last name, and the class or function where a file has it."""
+
+    name: str
+    file: FileFacts | None = None
+    what: ClassFacts | FunctionFacts | None = None
+
+
+class Project:
+    """The files met so far, as facts; a file is read when a name first leads to it."""
+
+    def __init__(self, known_bases: frozenset[str] = frozenset(), target_torch: tuple[int, int] | None = None) -> None:
+        self.known_bases = MODULE_BASES | known_bases
+        self.target_torch = target_torch  # the oldest torch that the code runs on; None: not said
+        self.with_weights: dict[tuple[str, str], bool] = {}  # file and class -> what linter.weights has found out
+        self._places = Places()
+        self._files: dict[str, FileFacts | None] = {}
+        self._digests: dict[str, str | None] = {"": None}
+        self._lookups: dict[str, dict[str, str | None]] = {}  # file -> module name -> the file it meant
+        self._kinds: dict[tuple[str, str], Kind | None] = {}
+
+    def view(self, tree: ast.Module, data: bytes, path: str) -> FileIndex:
+        """The index as the file of this tree sees it; its path may be "" for a text that has none."""
+        if not path:
+            return FileIndex(self, collect(tree, "", 0, Place("__main__", "", ())))
+        path = os.path.abspath(path)
+        return FileIndex(self, self._add(tree, data, path))
+
+    def file(self, path: str) -> FileFacts | None:
+        """The facts of another file; None where it cannot be read."""
+        if path not in self._files:
+            try:
+                data = read(path)
+                self._digests[path] = digest(data)
+                self._add(parse(data), data, path)
+            except UnreadableSource:
+                self._digests.setdefault(path, None)
+                self._files[path] = None
+        return self._files[path]
+
+    def _add(self, tree: ast.Module, data: bytes, path: str) -> FileFacts:
+        dots = highest_relative_import(tree)
+        facts = collect(tree, path, dots, self._places.of(path, dots))
+        self._files[path] = facts
+        self._digests[path] = digest(data)
+        return facts
+
+    def module(self, name: str, near: FileFacts) -> FileFacts | None:
+        """The file that `import name` reads from `near`, if it belongs to the same project."""
+        if name == near.module:
+            return near
+        path = self._places.find(name, near.roots)
+        self._lookups.setdefault(near.path, {})[name] = path
+        return None if path is None else self.file(path)
+
+    def sources(self, path: str, data: bytes) -> list[Source]:
+        """The file with these bytes, and all those that names led to from it, directly or through one another."""
+        reached = [os.path.abspath(path)]
+        self._digests[reached[0]] = digest(data)
+        seen = set(reached)
+        for each in reached:
+            for found in self._lookups.get(each, {}).values():
+                if found is not None and found not in seen:
+                    seen.add(found)
+                    reached.append(found)
+        return [
+            Source(
+                each, self._digests.get(each), facts.dots if facts else 0, tuple(self._lookups.get(each, {}).items())
+            )
+            for each in reached
+            for facts in [self._files.get(each)]
+        ]
+
+    # ---- names
+
+    def find(self, full: str, near: FileFacts) -> Found:
+        """Follow a full name through re-exports to what it stands for."""
+        first = Found(canonical(full))
+        waiting = [(full, near)]
+        seen: set[tuple[str, tuple[str, ...]]] = set()
+        while waiting and len(seen) < _MOST_STEPS:
+            full, near = waiting.pop()
+            name = canonical(full)
+            if kind_by_name(name) or name in self.known_bases:
+                return Found(name)
+            if (name, near.roots) in seen or name.partition(".")[0] in sys.stdlib_module_names:
+                continue
+            seen.add((name, near.roots))
+            file, rest = self._split(name, near)
+            if file is None:
+                continue
+            if what := file.classes.get(rest) or file.functions.get(rest):
+                return Found(f"{file.module}.{rest}", file, what)
+            root, _, tail = rest.partition(".")
+            targets = file.scope.bound.get(root)
+            if targets is None:
+                targets = tuple(f"{star}.{root}" for star in file.scope.stars if self._leads(star, rest, file))
+            elif len(targets) > 1:
+                continue
+            for target in targets:
+                if target is not None and target != name:
+                    waiting.append((f"{target}.{tail}" if tail else target, file))
+        return first
+
+    def _leads(self, star: str, rest: str, near: FileFacts) -> bool:
+        """Whether a star import may bring a name: from a file of the project, or as a class that is known by name."""
+        known = canonical(f"{star}.{rest}")
+        return known in TORCH_NN or known in self.known_bases or self.module(star, near) is not None
+
+    def _split(self, full: str, near: FileFacts) -> tuple[FileFacts | None, str]:
+        """The longest part of the name that is a file, and the rest."""
+        module, _, rest = full.rpartition(".")
+        while module:
+            if file := self.module(module, near):
+                return file, rest
+            module, _, more = module.rpartition(".")
+            rest = f"{more}.{rest}"
+        return None, full
+
+    # ---- kinds
+
+    def kind(self, found: Found, depth: int = 0) -> Kind | None:
+        """What calling this makes; None when that is not known."""
+        if found.file is None:
+            return Kind.WEIGHTED if found.name in self.known_bases else kind_by_name(found.name)
+        if isinstance(found.what, ClassFacts):
+            return self.kind_of_class(found.file, found.what)
+        if found.what is None or depth > _DEEPEST_FACTORY:
+            return None
+        view = FileIndex(self, found.file)
+        kinds = {
+            self.kind(self.find(full, found.file), depth + 1) if full else None
+            for name in found.what.returns
+            for full in (view.targets(name, found.what.scope) if name else (None,))
+        }
+        return common(kinds)
+
+    def kind_of_class(self, file: FileFacts, facts: ClassFacts) -> Kind | None:
+        """Whether a class is a Module, by its bases; without recursion, for chains may be long and may be circles."""
+        stack = [(file, facts)]
+        entered: set[tuple[str, str]] = set()
+        while stack:
+            at, cls = stack.pop()
+            key = (at.path, cls.name)
+            if key in self._kinds:
+                continue
+            bases = self._bases(at, cls)
+            if key not in entered:
+                entered.add(key)
+                waiting = [
+                    (found.file, found.what)
+                    for base in bases
+                    for found in base
+                    if found.file and isinstance(found.what, ClassFacts)
+                    if (found.file.path, found.what.name) not in entered
+                ]
+                if waiting:
+                    stack += [(at, cls), *waiting]
+                    continue
+            self._kinds[key] = self._kind_by_bases(bases)
+        return self._kinds[file.path, facts.name]
+
+    def ancestors(self, file: FileFacts, facts: ClassFacts) -> list[tuple[FileFacts, ClassFacts]]:
+        """The classes of the project that a class inherits from, nearest first, each once."""
+        found = [(file, facts)]
+        seen = {(file.path, facts.name)}
+        for at, cls in found:
+            if len(found) > _MOST_ANCESTORS:
+                break
+            for base in (each for bases in self._bases(at, cls) for each in bases):
+                if base.file and isinstance(base.what, ClassFacts) and (base.file.path, base.what.name) not in seen:
+                    seen.add((base.file.path, base.what.name))
+                    found.append((base.file, base.what))
+        return found[1:]
+
+    def registered(self, file: FileFacts, facts: ClassFacts) -> dict[str, Kind | None]:
+        """The attributes that a class's own methods set to a Module or a parameter."""
+        view = FileIndex(self, file)
+        kinds = {
+            name: self.kind(self.find(full, file))
+            for name, called in facts.assigned
+            if called and (full := view.resolve(called, facts.scope, from_method=True))
+        }
+        return {name: kind for name, kind in kinds.items() if kind in MODULE_KINDS or kind is Kind.PARAMETER}
+
+    def _bases(self, file: FileFacts, facts: ClassFacts) -> list[list[Found]]:
+        """For each base whatever it may stand for."""
+        view = FileIndex(self, file)
+        return [
+            [self.find(full or "", file) for full in view.targets(base, facts.scope)] for base in facts.bases if base
+        ]
+
+    def _kind_by_bases(self, bases: list[list[Found]]) -> Kind | None:
+        kinds = set()
+        for base in bases:
+            kinds.add(
+                common(
+                    self._kinds.get((found.file.path, found.what.name))
+                    if found.file and isinstance(found.what, ClassFacts)
+                    else self.kind(found)
+                    for found in base
+                )
+            )
+        if kinds & MODULE_KINDS:
+            return Kind.WEIGHTED
+        return Kind.PARAMETER if Kind.PARAMETER in kinds else None
+
+
+class FileIndex:
+    """The index as one file sees it."""
+
+    def __init__(self, project: Project, facts: FileFacts) -> None:
+        self.project = project
+        self.facts = facts
+        self._found: dict[str, Found] = {}
+
+    def find(self, full: str) -> Found:
+        """What a full name stands for, through every re-export."""
+        if full not in self._found:
+            self._found[full] = self.project.find(full, self.facts)
+        return self._found[full]
+
+    def name(self, targets: Targets, rest: str = "") -> str | None:
+        """The one name that all targets stand for, followed by `.rest`."""
+        names = {target and self.find(f"{target}.{rest}" if rest else target).name for target in targets}
+        return names.pop() if len(names) == 1 else None
+
+    def targets(self, written: str, scope: Scope, *, from_method: bool = False) -> Targets:
+        """Whatever a dotted name, as written in a scope, may stand for: full names."""
+        root, _, rest = written.partition(".")
+        targets = scope.find(root, from_method=from_method)
+        if targets is None:
+            stars = [self.find(f"{module}.{root}") for module in scope.all_stars()]
+            known = [found.name for found in stars if found.what or kind_by_name(found.name)]
+            if known or root in _BUILTINS:
+                targets = (known[0] if known else f"builtins.{root}",)
+            else:
+                return (None,)
+        return tuple(target and (f"{target}.{rest}" if rest else target) for target in targets)
+
+    def resolve(self, written: str, scope: Scope, *, from_method: bool = False) -> str | None:
+        """The full name of a dotted name as written in a scope; None when it is unknown or ambiguous."""
+        return self.name(self.targets(written, scope, from_method=from_method))
+
+    def kind(self, full: str) -> Kind | None:
+        """What calling this full name makes; None when that is not known."""
+        return self.project.kind(self.find(full))
+
+    def is_module(self, facts: ClassFacts) -> bool:
+        """Whether a class of this file inherits from torch.nn.Module, as far as its bases can be read."""
+        return self.project.kind_of_class(self.facts, facts) in MODULE_KINDS
+
+    def ancestors(self, facts: ClassFacts) -> list[tuple[FileFacts, ClassFacts]]:
+        """The class's own project bases and theirs, nearest first, each once."""
+        return self.project.ancestors(self.facts, facts)
+
+    def spell(self, name: str, scope: Scope) -> str | None:
+        """How code in this scope writes a full name, by the shortest import that reaches it."""
+        ways: list[str] = []
+        around: Scope | None = scope
+        while around is not None:
+            for local, targets in around.bound.items():
+                if len(targets) == 1 and targets[0] is not None and f"{name}.".startswith(f"{canonical(targets[0])}."):
+                    ways.append(local + name[len(canonical(targets[0])) :])
+            around = around.outer
+        if not ways and scope.find(name.rpartition(".")[2]) is None:
+            ways.append(name.rpartition(".")[2])  # a star import may bring it
+        right = [way for way in ways if self.resolve(way, scope, from_method=True) == name]
+        return min(right, key=len, default=None)
+
+
+def common(kinds: Iterable[Kind | None]) -> Kind | None:
+    """The kind of something that may be any of these: None unless all are Modules, or all the same."""
+    every = set(kinds)
+    if len(every) == 1:
+        return every.pop()
+    return Kind.WEIGHTED if every and every <= MODULE_KINDS else None

@@ -1,0 +1,103 @@
+"""`self.mask = None`, and then `self.register_buffer("mask", …)`."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator, Mapping
+
+from modscope.linter import cst
+from modscope.linter.candidate import Candidate
+from modscope.linter.known import MODULE_KINDS, Kind
+from modscope.linter.module import ModuleClass
+from modscope.linter.naming import OF_MODULE_DICTS, OF_MODULES, Registration, names_given, registrations
+from modscope.linter.rule import Match, rule
+
+_KINDS = {
+    "register_parameter": frozenset({Kind.PARAMETER}),
+    "add_module": MODULE_KINDS,
+    "register_module": MODULE_KINDS,
+}
+
+
+def _gives_a_name_twice(candidate: Candidate) -> bool:
+    assigned = (target.id for each in candidate.node.body for target in _targets(each))
+    known = {*OF_MODULE_DICTS, *candidate.facts.methods, *(name for name, _ in candidate.facts.assigned), *assigned}
+    return any(isinstance(name, ast.Constant) and name.value in known for name in names_given(candidate))
+
+
+def _targets(statement: ast.stmt) -> Iterator[ast.Name]:
+    if isinstance(statement, ast.Assign | ast.AnnAssign):
+        targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+        yield from (target for target in targets if isinstance(target, ast.Name))
+
+
+@rule(words=("add_module", "register_", "ModuleDict"), trigger=_gives_a_name_twice)
+def buffer_name_taken(module: ModuleClass) -> Iterator[Match]:
+    """A buffer, parameter or module cannot be registered under a name that the module has already: KeyError.
+
+    That is a plain attribute that was set before, an attribute or method of the class, and whatever `nn.Module` itself
+    has (`type`, `float`, `modules`); for a key of a ModuleDict also `keys`, `values`, `pop`.
+
+    Bad:
+        class Causal(nn.Module):
+            def __init__(self, size):
+                super().__init__()
+                self.mask = None
+                self.register_buffer("mask", torch.ones(size, size).tril())
+
+    Good:
+        class Causal(nn.Module):
+            def __init__(self, size):
+                super().__init__()
+                self.register_buffer("mask", torch.ones(size, size).tril())
+
+    Run time: `Causal(4)` raises KeyError, "attribute 'mask' already exists".
+
+    Not reported: attributes that are set in another method or a branch, or deleted.
+    """
+    deleted = _deleted(module)
+    for each in module.once(registrations):
+        name = each.text
+        if name is None:
+            continue
+        if each.by == "ModuleDict":
+            taken = name in OF_MODULE_DICTS
+        else:
+            taken = name in OF_MODULES or name in module.methods
+            taken = taken or (deleted is not None and name not in deleted and _is_set_before(name, each, module))
+        if taken:
+            yield Match(each.name, f"the name {module.code(each.name)} is taken already: KeyError")
+
+
+def _is_set_before(name: str, registration: Registration, module: ModuleClass) -> bool:
+    """Whether the class, or the same method on the way to the registration, has set a plain attribute of this name."""
+    method = module.method_of(registration.call)
+    before = module.once(_set_first).get((None, name)) or module.once(_set_first).get((method, name))
+    if before is None:
+        return False
+    place, value = before
+    ways_on = _KINDS.get(registration.by, frozenset())
+    return module.is_before(place, registration.call) and module.kind_of(value) not in ways_on
+
+
+def _set_first(module: ModuleClass) -> Mapping[tuple[cst.FunctionDef | None, str], tuple[cst.CSTNode, cst.CSTNode]]:
+    """Where a method sets each attribute first, in no branch or loop, and to what; None: the class body itself."""
+    found: dict[tuple[cst.FunctionDef | None, str], tuple[cst.CSTNode, cst.CSTNode]] = {}
+    for owner in (None, *module.methods.values()):
+        body = module.node.body.body if owner is None else owner.body.body
+        for statement in body:
+            for target, value in (
+                module.assignments(statement) if isinstance(statement, cst.SimpleStatementLine) else ()
+            ):
+                is_name = isinstance(target, cst.Name) and owner is None
+                name = target.value if is_name and isinstance(target, cst.Name) else module.attribute(target)
+                if name is not None:
+                    found.setdefault((owner, name), (statement, value))
+    return found
+
+
+def _deleted(module: ModuleClass) -> set[str | None] | None:
+    """The attributes that are deleted; None where any may be."""
+    if any(module.name_of(call.func) == "builtins.delattr" for call in module.nodes(cst.Call)):
+        return None
+    return {module.attribute(each) for delete in module.nodes(cst.Del) for each in module.nodes(cst.Attribute, delete)}

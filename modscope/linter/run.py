@@ -1,0 +1,116 @@
+"""Many files -> one Report: each answered from the cache, else linted, mended if asked, and written whole."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from modscope import atomic
+from modscope.config import Config
+from modscope.errors import ModscopeError
+from modscope.findings import Finding, Rewrite, Skip
+from modscope.linter import rules
+from modscope.linter.cache import Cache
+from modscope.linter.text import UnreadableSource, read
+
+if TYPE_CHECKING:
+    from modscope.linter.index import Project
+
+Level = Literal["safe", "unsafe"]
+_RECURSION = 20_000
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one file."""
+
+    findings: tuple[Finding, ...] = ()
+    mended: tuple[Finding, ...] = ()
+    rewrite: Rewrite | None = None
+    skip: Skip | None = None
+    cached: bool = False
+
+
+class Run:
+    """One linting of many files; what one file teaches about a class, the next one knows."""
+
+    def __init__(self, fix: Level | None = None, write: bool = True, cache: Cache | None = None) -> None:
+        # LibCST writes and walks a tree by recursion; Python's own frames need no stack of the machine
+        sys.setrecursionlimit(max(sys.getrecursionlimit(), _RECURSION))
+        self.fix = fix
+        self.write = write
+        self.cache = cache
+        self._projects: dict[tuple[tuple[str, ...], tuple[int, int] | None], Project] = {}
+        self._rules: dict[tuple[Config, frozenset[str]], rules.Selection] = {}
+
+    def known(self, path: Path, config: Config) -> Outcome | None:
+        """What the cache says of a file; None where it says nothing, or where something is to be mended."""
+        if self.cache is None:
+            return None
+        try:
+            findings = self.cache.get(path, read(str(path)), config)
+        except UnreadableSource:
+            return None
+        if findings is None or (self.fix and any(self._mends(each) for each in findings)):
+            return None
+        return Outcome(findings, cached=True)
+
+    def _mends(self, finding: Finding) -> bool:
+        return finding.fix is not None and (finding.fix.safe or self.fix == "unsafe")
+
+    def file(self, path: Path, config: Config) -> Outcome:
+        """Lint one file, mend it if asked."""
+        try:
+            data = read(str(path))
+        except UnreadableSource as error:
+            if not os.path.lexists(path):
+                return Outcome(skip=Skip(str(path), "it is no longer there"))
+            return Outcome((error.finding(str(path)),))
+        outcome = self.data(data, path, config, self.fix)
+        if outcome.rewrite is None:
+            if self.cache is not None:
+                self.cache.put(path, config, outcome.findings, self._project(config).sources(str(path), data))
+        elif self.write:
+            try:
+                atomic.write(path, outcome.rewrite.after)
+            except ModscopeError as error:
+                return replace(self.data(data, path, config, None), skip=Skip(str(path), str(error)))
+        return outcome
+
+    def data(self, data: bytes, path: Path, config: Config, fix: Level | None) -> Outcome:
+        """Lint the bytes of one file, which need not be on disk."""
+        from modscope.linter.engine import check
+        from modscope.linter.files import ignored_rules
+
+        name = str(path)
+        chosen = self._chosen(config, ignored_rules(path, config))
+        project = self._project(config)
+        place = "" if name.startswith("<") else name  # a text without a file has no neighbours
+
+        def examine(data: bytes) -> list[Finding]:
+            return [each for each in check(data, name, chosen, project, place) if each.rule not in config.ignore]
+
+        if fix is None or name.endswith(".ipynb"):
+            return Outcome(tuple(examine(data)))
+        from modscope.linter.mending import mend
+
+        after, mended, findings = mend(data, examine, fix)
+        return Outcome(tuple(findings), tuple(mended), Rewrite(name, data, after) if mended else None)
+
+    def _chosen(self, config: Config, ignored: frozenset[str]) -> rules.Selection:
+        key = (config, ignored)
+        if key not in self._rules:
+            config.validate(rules.names())
+            self._rules[key] = rules.Selection(config, ignored)
+        return self._rules[key]
+
+    def _project(self, config: Config) -> Project:
+        from modscope.linter.index import Project
+
+        key = (config.known_module_bases, config.target_torch)
+        if key not in self._projects:
+            self._projects[key] = Project(frozenset(config.known_module_bases), config.target_torch)
+        return self._projects[key]

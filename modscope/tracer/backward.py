@@ -1,0 +1,100 @@
+"""The backward of a recording: which gradients came to each call's outputs and to each parameter.
+
+Hooks on tensors and on the accumulation of parameters see it. Full backward hooks on modules would change what runs:
+they raise where a view is written in place, and put nodes of their own into the graph.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils.hooks import RemovableHandle
+
+from modscope.data import CallGradients, Gradient, TensorSpec
+from modscope.tracer import specs
+from modscope.tracer.tree import Captured
+
+
+class Arrivals:
+    """The gradients that came to one call's outputs, in flattening order."""
+
+    def __init__(self, outputs: int) -> None:
+        self._specs: list[TensorSpec | None] = [None] * outputs
+
+    def hook(self, place: int) -> Any:
+        """What notes the gradient of one output. It keeps no tensor alive."""
+
+        def note(gradient: Tensor) -> None:
+            with _unobserved():
+                self._specs[place] = specs.spec(gradient)
+
+        return note
+
+    def record(self) -> CallGradients:
+        """What came until now."""
+        return CallGradients(tuple(self._specs))
+
+
+class Backward:
+    """The hooks of one recording, all of them removed at its end."""
+
+    def __init__(self, captured: Captured) -> None:
+        self._captured = captured
+        self._handles: list[RemovableHandle] = []
+        self._seen: dict[int, tuple[Tensor, ...]] = {}  # by number of the tensor: nonzero, finite, norm
+        self.gradients: dict[int, Gradient] = {}
+
+    def start(self) -> None:
+        """Listen to every parameter that takes part in training."""
+        for number, tensor in self._captured.parameters():
+            if tensor.requires_grad and tensor.is_leaf:
+                self.gradients[number] = Gradient(arrived=False)
+                self._handles.append(tensor.register_post_accumulate_grad_hook(self._parameter_hook(number)))  # type: ignore[no-untyped-call]
+
+    def listen(self, outputs: Iterable[Tensor]) -> Arrivals:
+        """Note the gradients that will come to these."""
+        tensors = list(outputs)
+        arrivals = Arrivals(len(tensors))
+        with torch._C.DisableTorchFunction():
+            for place, tensor in enumerate(tensors):
+                if tensor.requires_grad:
+                    try:
+                        self._handles.append(tensor.register_hook(arrivals.hook(place)))  # type: ignore[no-untyped-call]
+                    except RuntimeError:  # inside a transform of torch.func, which differentiates without hooks
+                        continue
+        return arrivals
+
+    def stop(self) -> None:
+        """Remove all hooks, and read what they noted. May be called again."""
+        for handle in self._handles:
+            handle.remove()
+        for number, (nonzero, finite, norm) in self._seen.items():
+            self.gradients[number] = Gradient(True, not bool(nonzero), bool(finite), float(norm))
+        self._handles.clear()
+        self._seen.clear()
+
+    def _parameter_hook(self, number: int) -> Any:
+        def note(parameter: Tensor) -> None:
+            gradient = parameter.grad
+            if gradient is not None:
+                with _unobserved(), torch.no_grad():
+                    self._seen[number] = _figures(gradient)
+
+        return note
+
+
+def _figures(gradient: Tensor) -> tuple[Tensor, ...]:
+    """Whether anything is not zero, whether all is finite, the norm: as tensors, so that no device is waited for."""
+    values = gradient.coalesce().values() if gradient.layout is torch.sparse_coo else gradient
+    return values.any(), values.isfinite().all(), torch.linalg.vector_norm(values.float())
+
+
+@contextmanager
+def _unobserved() -> Iterator[None]:
+    with torch._C.DisableTorchFunction(), _disable_current_modes():
+        yield

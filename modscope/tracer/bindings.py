@@ -1,0 +1,80 @@
+"""What names are bound to, in very many namespaces at once: `trace()` pays for this on every model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from operator import is_
+from typing import Any
+
+
+class Names:
+    """What is in many dictionaries, in which order. Their values are told apart by identity, and never asked."""
+
+    def __init__(self, spaces: Sequence[dict[Any, Any]]) -> None:
+        self._empty = [space for space in spaces if not space]
+        self._filled = [space for space in spaces if space]
+        self._lengths = list(map(len, self._filled))
+        self._keys = list(chain.from_iterable(self._filled))
+        self._values = list(_values(self._filled))
+
+    def put_back(self) -> None:
+        """Mend those that differ."""
+        if any(self._empty):
+            for space in self._empty:
+                space.clear()
+        if self._all_same():
+            return
+        end = 0
+        for space, length in zip(self._filled, self._lengths, strict=True):
+            start, end = end, end + length
+            keys, values = self._keys[start:end], self._values[start:end]
+            if list(space) != keys or not all(map(is_, space.values(), values)):
+                space.clear()
+                space.update(zip(keys, values, strict=True))
+
+    def _all_same(self) -> bool:
+        spaces = self._filled
+        return (
+            list(map(len, spaces)) == self._lengths
+            and all(map(is_, _values(spaces), self._values))
+            and list(chain.from_iterable(spaces)) == self._keys
+        )
+
+
+def _values(spaces: Sequence[dict[Any, Any]]) -> Iterator[Any]:
+    return chain.from_iterable(map(dict.values, spaces))
+
+
+class Members:
+    """What is in a set of names."""
+
+    def __init__(self, space: set[str]) -> None:
+        self._space = space
+        self._before = set(space)
+
+    def put_back(self) -> None:
+        """Mend it if it differs."""
+        if self._space != self._before:
+            self._space.clear()
+            self._space.update(self._before)
+
+
+class ClassAttributes:
+    """What the attributes of a class are bound to."""
+
+    def __init__(self, cls: type) -> None:
+        self._cls = cls
+        self._before = dict(vars(cls))
+
+    def put_back(self) -> None:
+        """Mend those that differ, but for those that Python itself keeps."""
+        cls, before = self._cls, self._before
+        now = vars(cls)
+        if len(now) == len(before) and all(map(is_, now.values(), before.values())):
+            return
+        for name in [name for name in now if name not in before and not name.startswith("__")]:
+            type.__delattr__(cls, name)
+        for name, value in before.items():
+            if now.get(name) is not value and not name.startswith("__"):
+                type.__setattr__(cls, name, value)

@@ -1,0 +1,95 @@
+"""Replaced methods of `nn.Module`, for all recordings of the process: each call goes to who watches its thread.
+
+It is `_call_impl` that is replaced, and not `__call__`: what was bound before (`call = module.__call__`, as compiled
+modules do) comes by here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import get_ident
+from typing import TYPE_CHECKING, Any
+
+from torch import nn
+
+from modscope.tracer.shared import Shared
+
+if TYPE_CHECKING:
+    from modscope.tracer.recorder import Recorder
+    from modscope.tracer.watch import Watch
+
+_watches: dict[int, Watch] = {}  # by thread, the innermost
+_recorders: list[Recorder] = []  # those whose forward may start threads
+_original: Callable[..., Any] = vars(nn.Module)["_call_impl"]
+_outer: Callable[..., Any] = nn.Module.__call__
+
+
+def _watched_call_impl(self: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
+    watch = _watches.get(get_ident())
+    if watch is not None:
+        return watch.call(self, args, kwargs)
+    for recorder in _recorders:
+        if recorder.starts(self):
+            return recorder.adopt(self, args, kwargs)
+    return _original(self, *args, **kwargs)
+
+
+def _eager_call(self: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
+    """A module that was compiled in place (`module.compile()`) runs eagerly where it is watched."""
+    if _watches.get(get_ident()) is not None and self._compiled_call_impl is not None:
+        return self._call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]
+    return _outer(self, *args, **kwargs)
+
+
+def _replace_call_impl() -> None:
+    global _original
+    _original = vars(nn.Module)["_call_impl"]
+    nn.Module._call_impl = _watched_call_impl  # type: ignore[assignment, method-assign]
+
+
+def _replace_call() -> None:
+    global _outer
+    _outer = nn.Module.__call__
+    nn.Module.__call__ = _eager_call  # type: ignore[method-assign]
+
+
+def _put_back_call_impl(before: Any) -> None:
+    nn.Module._call_impl = before  # type: ignore[method-assign]
+
+
+def _put_back_call(before: Any) -> None:
+    nn.Module.__call__ = before  # type: ignore[method-assign]
+
+
+_call_impl = Shared(lambda: vars(nn.Module)["_call_impl"], _replace_call_impl, _put_back_call_impl)
+_call = Shared(lambda: vars(nn.Module)["__call__"], _replace_call, _put_back_call)
+
+
+def begin(recorder: Recorder, compiled: bool) -> Callable[..., Any]:
+    """Have module calls go through this recorder's watches; what they came down to before. `compiled`: some of its
+    modules were compiled in place."""
+    _recorders.append(recorder)
+    _call_impl.need(recorder)
+    if compiled:
+        _call.need(recorder)
+    return _original
+
+
+def end(recorder: Recorder) -> None:
+    """No longer; harmless where it never began."""
+    _recorders[:] = [each for each in _recorders if each is not recorder]
+    _call.leave(recorder)
+    _call_impl.leave(recorder)
+
+
+def watch_here() -> Watch | None:
+    """Who watches this thread."""
+    return _watches.get(get_ident())
+
+
+def watch_by(watch: Watch | None) -> None:
+    """Let `watch` see this thread's calls."""
+    if watch is None:
+        _watches.pop(get_ident(), None)
+    else:
+        _watches[get_ident()] = watch

@@ -1,0 +1,206 @@
+"""Models larger than the machine: building and running without allocating, on torch's FakeTensorMode."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import cache
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch._subclasses.fake_tensor import (
+    DataDependentOutputException,
+    DynamicOutputShapeException,
+    FakeTensor,
+    FakeTensorMode,
+)
+from torch.utils._python_dispatch import _disable_current_modes
+from torch.utils._pytree import tree_leaves, tree_map
+
+from modscope.errors import ModscopeError
+from modscope.tracer import specs
+from modscope.tracer.places import kind_of
+from modscope.tracer.tree import active_fake_mode, capture
+
+# Constructors and masks compute with small tensors and branch on them (`linspace(0, rate, depth).tolist()`): up to
+# this many elements they stay real.
+SMALL = 4096
+
+_NEEDS_DATA = (DataDependentOutputException, DynamicOutputShapeException)
+_own = threading.local()
+
+
+class NeedsData(ModscopeError, RuntimeError):
+    """Under `fake()` code asked for a number that no fake tensor has; torch's own error is the cause."""
+
+
+@contextmanager
+def fake() -> Iterator[None]:
+    """Build and run models without allocating: tensors made inside have shape, dtype and device, and no numbers.
+
+    Tensors of up to 4096 elements stay real, so that constructors and masks may branch on them. Where code needs a
+    number of a fake tensor, NeedsData (a ModscopeError) names the line. Models made inside may be used in later
+    blocks of the same thread; models made before, real or on the meta device, may be traced inside.
+    """
+    with _mode():
+        yield
+
+
+def _mode() -> _Fakes:
+    # one for each thread: two modes must not meet in one model, and a mode serves one thread at a time
+    if not hasattr(_own, "mode"):
+        _own.mode = _Fakes()
+    mode: _Fakes = _own.mode
+    return mode
+
+
+class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
+    """Torch's mode, but that small real tensors stay real."""
+
+    def __init__(self) -> None:
+        super().__init__(allow_non_fake_inputs=True)
+        self._written: dict[int, torch.UntypedStorage] = {}  # real memory whose numbers should be fake by now
+        self._imagining = False
+
+    def dispatch(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if self._imagining:  # torch takes an op apart: all that is made meanwhile is fake
+            return super().dispatch(func, types, args, kwargs)
+        if any(issubclass(each, FakeTensor) for each in types):
+            if _writes(func):
+                self._note_writes(func, args, kwargs)
+            return self._imagine(func, types, args, kwargs)
+        given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
+        known = sum(tensor.numel() for tensor in given) <= SMALL and not any(map(self._has_no_numbers, given))
+        if known and _allocates_nothing(func):
+            return func(*args, **kwargs)
+        try:
+            result = self._imagine(func, types, args, kwargs)
+        except NeedsData:
+            if not known:
+                raise
+        else:
+            made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
+            if not known or sum(tensor.numel() for tensor in made) > SMALL or any(map(_is_meta, made)):
+                return result
+        return func(*args, **kwargs)
+
+    def _imagine(self, func: Any, types: Sequence[type], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        # what is all fake torch finds in its cache; real arguments would make it look at every such op anew
+        args = [self.from_tensor(each) if type(each) in specs.PLAIN else each for each in args]
+        self._imagining = True
+        try:
+            result = super().dispatch(func, types, args, kwargs)
+        except _NEEDS_DATA as error:
+            frame, initialises = _asking()
+            if initialises and func is torch.ops.aten._local_scalar_dense.default:
+                return False  # draw again while a number is out of bounds: none is
+            raise NeedsData(_explanation(func, error, frame)) from error
+        finally:
+            self._imagining = False
+        # torch notes what it made of which meta tensor; that note keeps `model.half()` from swapping a parameter
+        notes: Any = self.fake_tensor_converter.meta_converter.tensor_memo
+        if notes and notes.get(last := next(reversed(notes.data))) is result:
+            del notes[last]
+        return result
+
+    def _has_no_numbers(self, tensor: Tensor) -> bool:
+        return tensor.is_meta or (bool(self._written) and tensor.untyped_storage()._cdata in self._written)
+
+    def _note_writes(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        for place, argument in enumerate(func._schema.arguments):
+            if argument.alias_info is None or not argument.alias_info.is_write:
+                continue
+            target = args[place] if place < len(args) else kwargs.get(argument.name)
+            for tensor in tree_leaves(target):
+                if type(tensor) in specs.PLAIN:
+                    memory = tensor.untyped_storage()
+                    self._written[memory._cdata] = memory
+
+
+@cache
+def _allocates_nothing(func: Any) -> bool:
+    """Whether it gives back memory of its inputs: a view, or a write in place."""
+    returns = func._schema.returns
+    return bool(returns) and all(each.alias_info is not None for each in returns)
+
+
+@cache
+def _writes(func: Any) -> bool:
+    return bool(func._schema.is_mutable)
+
+
+def _asking() -> tuple[FrameType, bool]:
+    """The user's frame that asks for a number, and whether it does so through torch.nn.init."""
+    frame, initialises = sys._getframe(1), False
+    while frame.f_back is not None and kind_of(frame.f_code.co_filename) != "user":
+        initialises = initialises or frame.f_code.co_filename == nn.init.__file__
+        frame = frame.f_back
+    return frame, initialises
+
+
+def _explanation(func: Any, error: Exception, frame: FrameType) -> str:
+    name = func._schema.name
+    if name == "aten::_local_scalar_dense":
+        wish = "the number in a fake tensor (.item(), int(), bool(), `if tensor:`)"
+    elif isinstance(error, DataDependentOutputException):
+        wish = f"an answer that depends on the numbers in a fake tensor ({name})"
+    else:
+        wish = f"a tensor whose shape depends on the numbers in a fake one ({name})"
+    return (
+        f"{frame.f_code.co_filename}:{frame.f_lineno} asks for {wish}; under fake() there are only shapes. "
+        "Trace with real inputs outside fake(), on a smaller configuration if need be, or choose a variant without "
+        'this branch (for experts in transformers: model.set_experts_implementation("batched_mm")).'
+    )
+
+
+class StandIns:
+    """Fake tensors on the CPU in the place of those on the meta device, while a model runs under `fake()`.
+
+    Nothing is replaced outside of `fake()`, nor where nothing is on the meta device.
+    """
+
+    def __init__(self) -> None:
+        self._before: list[tuple[dict[str, Any], str, Tensor]] = []
+        self._made: dict[int, Tensor] = {}  # by id of the tensor replaced: ties are kept
+
+    def take(self, model: nn.Module, inputs: Any) -> Any:
+        """Replace what the model holds; gives the inputs, with theirs replaced."""
+        mode = active_fake_mode()
+        if mode is None:
+            return inputs
+        for module in capture(model).alive_modules:
+            own = object.__getattribute__(module, "__dict__")
+            for space in (own.get("_parameters"), own.get("_buffers"), own):
+                for name, tensor in list(space.items()) if isinstance(space, dict) else ():
+                    if _is_meta(tensor):
+                        self._before.append((space, name, tensor))
+                        space[name] = self._stand_in(tensor, mode)
+        if not any(map(_is_meta, tree_leaves(inputs))):
+            return inputs
+        return tree_map(lambda leaf: self._stand_in(leaf, mode) if _is_meta(leaf) else leaf, inputs)
+
+    def put_back(self) -> None:
+        """May be interrupted, and called again."""
+        for space, name, tensor in self._before:
+            space[name] = tensor
+
+    def _stand_in(self, tensor: Tensor, mode: FakeTensorMode) -> Tensor:
+        if id(tensor) not in self._made:
+            with _disable_current_modes():
+                shape = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+            made: Tensor = FakeTensor(mode, shape, torch.device("cpu"))
+            if isinstance(tensor, nn.Parameter):
+                made = nn.Parameter(made, tensor.requires_grad)
+            self._made[id(tensor)] = made.requires_grad_(tensor.requires_grad)
+        return self._made[id(tensor)]
+
+
+def _is_meta(leaf: Any) -> bool:
+    return isinstance(leaf, Tensor) and leaf.device.type == "meta"

@@ -1,0 +1,59 @@
+"""Facts that are known only where a recording asked for them: gradients, numbers, who optimizes what."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+import torch
+from torch import Tensor
+
+from modscope.data import Gradient, ModuleInfo, Values
+from modscope.tracer.tree import Captured
+
+
+@dataclass
+class Figures:
+    """By number of the captured tensor."""
+
+    gradients: Mapping[int, Gradient] = field(default_factory=dict)
+    values: Mapping[int, Values] = field(default_factory=dict)
+    optimized: Mapping[int, bool] = field(default_factory=dict)
+
+    def fill_in(self, modules: Iterable[ModuleInfo], captured: Captured) -> tuple[ModuleInfo, ...]:
+        """The modules with these facts at their parameters and buffers."""
+        if not (self.gradients or self.values or self.optimized):
+            return tuple(modules)
+        numbers = captured.numbers_by_name()
+        return tuple(
+            replace(
+                module,
+                parameters=tuple(
+                    replace(
+                        each,
+                        gradient=self.gradients.get(number),
+                        values=self.values.get(number),
+                        optimized=self.optimized.get(number),
+                    )
+                    for each in module.parameters
+                    for number in (numbers[each.tied_to or each.path],)
+                ),
+                buffers=tuple(
+                    replace(each, values=self.values.get(numbers[each.tied_to or each.path])) for each in module.buffers
+                ),
+            )
+            for module in modules
+        )
+
+
+def values_of(tensor: Tensor) -> Values | None:
+    """The numbers in a tensor; None for one that has none (fake, on the meta device, lazy)."""
+    if tensor.is_meta or tensor.layout is not torch.strided or tensor.is_quantized:
+        return None
+    plain = tensor.detach()
+    digest = hashlib.sha256(plain.contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()[:16]
+    if plain.numel() == 0 or plain.is_complex():
+        return Values(None, None, bool(plain.isfinite().all()), digest)
+    wide = plain.double() if plain.is_floating_point() else plain.long()
+    return Values(float(wide.min()), float(wide.max()), bool(wide.isfinite().all()), digest)

@@ -1,0 +1,153 @@
+"""What a torch function does with its arguments: read, share, write, or hand a number to Python."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+# A number or a truth value of a tensor leaves for Python: control flow may depend on data there.
+ESCAPES = frozenset(
+    [
+        "item",
+        "tolist",
+        "numpy",
+        "equal",
+        "allclose",
+        "is_nonzero",
+        "__bool__",
+        "__int__",
+        "__float__",
+        "__complex__",
+        "__index__",
+        "__len__",
+        "__contains__",
+        "__array__",
+        "__format__",
+        "__repr__",
+        "__dlpack__",
+    ]
+)
+# Names that end in an underscore, and yet no number changes.
+_NO_WRITES = frozenset({"requires_grad_", "share_memory_", "rename_"})
+# What these write besides their output: (argument, the argument that says whether). torch says so nowhere.
+_HIDDEN = {
+    "batch_norm": (("running_mean", "training"), ("running_var", "training")),
+    "instance_norm": (("running_mean", "use_input_stats"), ("running_var", "use_input_stats")),
+    "embedding": (("weight", "max_norm"),),
+    "embedding_bag": (("weight", "max_norm"),),
+}
+
+
+class Function:
+    """One torch function. `fresh`: its outputs never share memory with its inputs."""
+
+    __slots__ = ("careful", "escape", "fresh", "function", "kernel", "name", "quiet", "writes")
+
+    def __init__(self, function: Any) -> None:
+        self.name = _name(function)
+        self.kernel = isinstance(function, torch._ops.OpOverload)  # seen below Python
+        self.escape = self.name in ESCAPES
+        self.writes = _writes(function, self.name)
+        self.fresh = self.writes is None and _is_fresh(function, self.name)
+        self.careful = self.escape or self.writes is not None
+        self.quiet = self.name == "grad" and getattr(function, "__name__", None) == "__get__"  # p.grad runs nothing
+        # Only torch's own are kept: a user's function may hold tensors.
+        home = getattr(function, "__module__", None) or ""
+        self.function = function if home.partition(".")[0] == "torch" or not hasattr(function, "__code__") else None
+
+
+Writes = Callable[[tuple[Any, ...], Mapping[str, Any]], Iterator[Tensor]]
+
+
+def _name(function: Any) -> str:
+    name = getattr(function, "__name__", None)
+    if name in ("__get__", "__set__"):  # the attribute's descriptor: Tensor.data.__get__
+        attribute = getattr(function, "__self__", None)
+        return str(getattr(attribute, "__name__", name))
+    return name.partition(".")[0] if isinstance(name, str) else type(function).__name__
+
+
+def _writes(function: Any, name: str) -> Writes | None:
+    """How to find the tensors that a call writes in place; None: it writes none."""
+    if isinstance(function, torch._ops.OpOverload):
+        arguments = function._schema.arguments
+        written = tuple(each.name for each in arguments if each.alias_info is not None and each.alias_info.is_write)
+        return _named(tuple(each.name for each in arguments), written) if written else None
+    if getattr(function, "__name__", None) == "__set__":
+        return _first if name == "data" else None
+    if name.startswith("__"):
+        return _first if name == "__setitem__" or (name.startswith("__i") and name not in _QUESTIONS) else None
+    if name.endswith("_"):
+        return None if name in _NO_WRITES else _first
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return _hidden(_BUILTIN_ARGUMENTS[name], _HIDDEN[name]) if name in _BUILTIN_ARGUMENTS else None
+    names = code.co_varnames[: code.co_argcount]
+    if "inplace" in names:
+        return _hidden(names, ((names[0], "inplace"),))
+    return _hidden(names, _HIDDEN[name]) if name in _HIDDEN else None
+
+
+_QUESTIONS = frozenset({"__int__", "__index__", "__invert__", "__iter__", "__init__"})
+_BUILTIN_ARGUMENTS = {
+    "batch_norm": ("input", "weight", "bias", "running_mean", "running_var", "training"),
+    "instance_norm": ("input", "weight", "bias", "running_mean", "running_var", "use_input_stats"),
+}
+
+
+def _first(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
+    target: Any = args[0] if args else next(iter(kwargs.values()), None)
+    for each in target if type(target) in (list, tuple) else (target,):
+        if issubclass(type(each), Tensor):
+            yield each
+
+
+def _named(names: tuple[str, ...], written: tuple[str, ...]) -> Writes:
+    def find(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        for name in written:
+            yield from _first((given.get(name),), {})
+
+    return find
+
+
+def _hidden(names: tuple[str, ...], written: tuple[tuple[str, str], ...]) -> Writes:
+    def find(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
+        given = {**dict(zip(names, args, strict=False)), **kwargs}
+        for target, condition in written:
+            if issubclass(type(given.get(target)), Tensor) and given.get(condition) not in (None, False):
+                yield given[target]
+
+    return find
+
+
+def _is_fresh(function: Any, name: str) -> bool:
+    """Whether all of torch's schemas of this name give outputs of their own memory."""
+    home = getattr(function, "__module__", None) or "torch"
+    if not home.startswith("torch") or name in _MAY_SHARE:
+        return False
+    schemas = torch._C._jit_get_schemas_for_operator(f"aten::{name}")
+    aliases = [each.alias_info for schema in schemas for each in schema.returns]
+    # one that is written is that of an overload with `out=`
+    return bool(schemas) and all(alias is None or alias.is_write for alias in aliases)
+
+
+# Their schemas do not say that they may give views.
+_MAY_SHARE = frozenset(
+    [
+        "__get__",
+        "align_tensors",
+        "atleast_1d",
+        "atleast_2d",
+        "atleast_3d",
+        "broadcast_tensors",
+        "einsum",
+        "meshgrid",
+        "unsafe_chunk",
+        "unsafe_split",
+        "unsafe_split_with_sizes",
+    ]
+)

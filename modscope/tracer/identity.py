@@ -1,0 +1,213 @@
+"""Which tensor is which, while they come and go, and which of them share memory.
+
+`id()` alone lies: 1,000 short-lived tensors had one id between them. So an id stands for a tensor as long as a weak
+reference to it says so; what the capture keeps alive needs none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from weakref import ref as weak
+
+import torch
+from torch import Tensor
+
+from modscope.data import Source
+from modscope.tracer import specs
+from modscope.tracer.tree import Captured
+
+UNKNOWN = Source("unknown")
+_storage_of = torch._C.TensorBase.untyped_storage
+_tracing_state = torch._C._get_tracing_state
+_plain_facts = specs.facts
+_PLAIN = specs.PLAIN
+
+
+class Ref:
+    """One tensor value. There is one for every op: setting attributes is half the price of a constructor."""
+
+    __slots__ = ("alive", "facts", "memory", "source", "standing", "version")
+
+    alive: Any  # weak reference to the tensor; None: the recorder keeps it alive
+    facts: Any  # a TensorSpec, or what `specs.facts` read of a plain tensor; None: as it was captured
+    source: Source | int | None  # what was there before, or the number of an op; None: a captured tensor
+    standing: int  # number of that captured tensor, or of the one whose memory it shares; -1: none
+    memory: Memory | None  # None until an op is met that may share or write it
+    version: int
+
+
+class Memory:
+    """A piece of memory that several tensors are views of."""
+
+    __slots__ = ("members", "nbytes", "source", "standing", "version")
+
+    def __init__(self, nbytes: int, first: Ref) -> None:
+        self.nbytes = nbytes
+        self.version = 0
+        self.source = first.source  # of the values in it
+        self.standing = first.standing
+        self.members: list[int] = []  # ids of tensors
+
+
+def _ref(
+    alive: Any, facts: Any, source: Source | int | None, standing: int, memory: Memory | None = None, version: int = 0
+) -> Ref:
+    ref = Ref()
+    ref.alive = alive
+    ref.facts = facts
+    ref.source = source
+    ref.standing = standing
+    ref.memory = memory
+    ref.version = version
+    return ref
+
+
+class Tensors:
+    """The tensors of one recording."""
+
+    def __init__(self, captured: Captured) -> None:
+        self.captured = captured
+        self.overwritten: set[int] = set()  # numbers of captured tensors
+        self._known: dict[int, Ref] = {}
+        self._memories: dict[int, Memory] = {}  # by address
+
+    def refer(self, tensor: Tensor) -> Ref:
+        """The ref of a tensor that is read."""
+        ref = self._known.get(id(tensor))
+        if ref is None or (ref.alive is not None and ref.alive() is not tensor):
+            return self._first_seen(tensor)
+        return ref
+
+    def made(self, tensor: Tensor, op: int) -> Ref:
+        """The ref of an op's output, which may be one of its inputs."""
+        known = self._known
+        ref = known.get(id(tensor))
+        if ref is None or (ref.alive is not None and ref.alive() is not tensor):
+            known[id(tensor)] = ref = Ref()
+            ref.alive = weak(tensor)
+            ref.facts = _facts(tensor)
+            ref.source = op
+            ref.standing = -1
+            ref.memory = None
+            ref.version = 0
+        return ref
+
+    def shared(self, inputs: Iterable[Tensor], outputs: Iterable[Tensor]) -> None:
+        """After an op whose outputs may be views of its inputs: find out."""
+        for tensor in (*inputs, *outputs):
+            ref = self.refer(tensor)
+            if ref.memory is None:
+                self._remember(tensor, ref)
+
+    def written(self, tensor: Tensor, op: int, in_a_call: bool) -> None:
+        """After a write: all tensors of the same memory have new values.
+
+        What is written between forwards, by an optimizer, stays the parameter that it is.
+        """
+        before = self.refer(tensor)
+        memory = before.memory or self._remember(tensor, before)
+        if memory is None:
+            self._renew(id(tensor), before, op, in_a_call, before.version + 1)
+        else:
+            memory.version += 1
+            if in_a_call or memory.standing < 0:
+                memory.source = op
+            memory.members = [member for member in memory.members if self._is_member(member, memory)]
+            for member in memory.members:
+                self._renew(member, self._known[member], op, in_a_call, memory.version)
+        after = self._known[id(tensor)]
+        after.facts = _facts(tensor)
+        storage = _storage(tensor)
+        if storage is not None and self._memories.get(storage._cdata) is not memory:  # set_(), .data =, resize_()
+            self._remember(tensor, after)
+
+    def forget(self, tensor: Tensor) -> None:
+        """Take a tensor for another one from now on, and leave no weak reference to it."""
+        ref = self._known.pop(id(tensor), None)
+        if ref is not None:
+            ref.alive = None
+
+    def release(self) -> None:
+        """Forget which tensor is which."""
+        self._known.clear()
+        self._memories.clear()
+
+    def _renew(self, key: int, ref: Ref, op: int, in_a_call: bool, version: int) -> None:
+        source = op if in_a_call or ref.standing < 0 else ref.source
+        self._known[key] = _ref(ref.alive, ref.facts, source, ref.standing, ref.memory, version)
+        ref.alive = None  # one weak reference for each tensor, so that it can be forgotten
+        if ref.standing >= 0:
+            self.overwritten.add(ref.standing)
+
+    def _first_seen(self, tensor: Tensor) -> Ref:
+        number = self.captured.tensors.get(id(tensor))
+        if number is not None:
+            ref = self._known[id(tensor)] = _ref(None, None, None, number)
+            return ref
+        ref = self._known[id(tensor)] = _ref(weak(tensor), _facts(tensor), UNKNOWN, -1)
+        storage = _storage(tensor)
+        memory = None if storage is None else self._living(storage._cdata)
+        if memory is not None:  # a view that was made out of sight
+            self._join(tensor, ref, memory)
+            ref.source = memory.source
+            ref.standing = memory.standing
+        return ref
+
+    def _remember(self, tensor: Tensor, ref: Ref) -> Memory | None:
+        """Note what memory a tensor has; None for what has none (nested, sparse, batched)."""
+        storage = _storage(tensor)
+        if storage is None:
+            return None
+        memory = self._living(storage._cdata)
+        if memory is None:
+            memory = self._memories[storage._cdata] = Memory(storage.nbytes(), ref)
+        self._join(tensor, ref, memory)
+        return memory
+
+    def _join(self, tensor: Tensor, ref: Ref, memory: Memory) -> None:
+        ref.memory = memory
+        ref.version = memory.version
+        ref.standing = memory.standing
+        memory.members.append(id(tensor))
+
+    def _living(self, address: int) -> Memory | None:
+        """The memory at an address, unless all its tensors are gone: then the address was given out again."""
+        memory = self._memories.get(address)
+        if memory is None:
+            return None
+        while memory.members and not self._is_member(memory.members[-1], memory):
+            memory.members.pop()
+        return memory if memory.members else None
+
+    def _is_member(self, key: int, memory: Memory) -> bool:
+        ref = self._known.get(key)
+        return ref is not None and ref.memory is memory and (ref.alive is None or ref.alive() is not None)
+
+
+def _facts(tensor: Tensor) -> Any:
+    if _tracing_state() is not None:
+        return _facts_while_traced(tensor)
+    if type(tensor) in _PLAIN:
+        try:
+            return _plain_facts(tensor)
+        except RuntimeError:  # nested tensors have no shape
+            pass
+    return specs.spec(tensor)
+
+
+def _facts_while_traced(tensor: Tensor) -> Any:
+    """torch.jit.trace would take our looking at a shape for part of the model."""
+    state = _tracing_state()
+    try:
+        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
+        return specs.spec(tensor)
+    finally:
+        torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
+
+
+def _storage(tensor: Tensor) -> Any:
+    try:
+        return _storage_of(tensor)
+    except Exception:  # nested, sparse, batched and lazy tensors have none, and say so in many ways
+        return None

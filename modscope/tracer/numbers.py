@@ -1,0 +1,53 @@
+"""The values of tensors, kept beside them and written back."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_set_versions = torch._C._autograd._unsafe_set_version_counter
+
+
+class Numbers:
+    """The values of one buffer or gradient, and the memory they were in."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = tensor
+        self._memory = tensor.data  # the same memory, and no part of the graph
+        self._values = tensor.data.clone()
+        self._version = None if tensor.is_inference() else tensor._version
+
+    def put_back(self) -> None:
+        """Mend the memory, then the values in it. The version counter is put back, too: a backward may be pending."""
+        tensor = self._tensor
+        if tensor.is_inference() != self._memory.is_inference() or tensor.device != self._memory.device:
+            torch._C._swap_tensor_impl(tensor, self._memory.data)  # another tensor was swapped in
+        elif not _same_memory(tensor, self._memory):
+            tensor.data = self._memory
+        if not _same_bits(self._memory, self._values):
+            with torch.inference_mode(self._memory.is_inference()):
+                self._memory.copy_(self._values)
+        if self._version is not None and tensor._version != self._version:
+            _set_versions((tensor,), (self._version,))
+
+
+def _same_memory(a: Tensor, b: Tensor) -> bool:
+    if a.layout is not torch.strided or b.layout is not torch.strided:
+        return True
+    return (
+        a.dtype is b.dtype
+        and a.shape == b.shape
+        and a.stride() == b.stride()
+        and a.storage_offset() == b.storage_offset()
+        and a.untyped_storage()._cdata == b.untyped_storage()._cdata
+    )
+
+
+def _same_bits(a: Tensor, b: Tensor) -> bool:
+    """Also equal where both are nan. What cannot be compared counts as different."""
+    try:
+        if a.is_floating_point() and a.is_contiguous() and b.is_contiguous():
+            return torch.equal(a.view(-1).view(torch.uint8), b.view(-1).view(torch.uint8))
+        return torch.equal(a, b)
+    except (RuntimeError, NotImplementedError):
+        return False

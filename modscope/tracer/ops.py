@@ -1,0 +1,193 @@
+"""Torch functions -> op rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import count
+from sys import _getframe
+from types import CodeType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from modscope.tracer.functions import Function
+from modscope.tracer.identity import Ref, Tensors
+from modscope.tracer.places import Place, locate
+from modscope.tracer.values import ATOMS, PLAIN_TENSORS, describe, refs
+
+if TYPE_CHECKING:
+    from modscope.tracer.watch import Running, Watch
+
+
+class OpRow(NamedTuple):
+    """One op that ran."""
+
+    number: int
+    call: Running | None
+    function: Function
+    args: tuple[Any, ...]
+    kwargs: Mapping[str, Any]
+    outputs: Any
+    written: tuple[Ref, ...]  # what was written in place, as it was before
+    scalar: Any  # what an escape returned
+    place: Place | None
+    owner: CodeType | None
+    bypassed: int | None  # the module whose forward that is, where it was called past its `__call__`
+
+
+Inputs = tuple[tuple[Any, ...], Mapping[str, Any]]
+_NONE: Mapping[str, Any] = {}
+_make_row: Any = tuple.__new__
+
+
+class Pending(NamedTuple):
+    """An op that writes, or lets a number out, before it runs."""
+
+    function: Function
+    inputs: Inputs
+    targets: list[Tensor]
+    written: tuple[Ref, ...]
+
+
+class OpLog:
+    """Writes down the ops of one thread. Whatever goes wrong here is noted, and never reaches the model."""
+
+    def __init__(self, watch: Watch, tensors: Tensors, rows: list[OpRow], numbers: count[int]) -> None:
+        self._watch = watch
+        self._tensors = tensors
+        self._refer = tensors.refer
+        self._rows = rows
+        self._numbers = numbers
+        self.functions: dict[Any, Function] = {}
+
+    def function(self, func: Any) -> Function:
+        """What there is to know of a torch function."""
+        try:
+            known = self.functions.get(func)
+            if known is None:
+                known = self.functions[func] = Function(func)
+        except TypeError:  # not hashable
+            return Function(func)
+        return known
+
+    def ran(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
+        """An op has run that writes nothing and lets nothing out."""
+        kind = type(output)
+        if kind in ATOMS or function.quiet:
+            return
+        try:
+            tensors = self._tensors
+            number = next(self._numbers)
+            if kind in PLAIN_TENSORS:
+                outputs: Any = tensors.made(output, number)
+            else:
+                outputs = describe(output, lambda tensor: tensors.made(tensor, number))
+                if not any(True for _ in refs(outputs)):
+                    return
+            inputs = self._read(args, kwargs)
+            if not function.fresh:
+                tensors.shared(_tensors_in(args, kwargs), _tensors_in((output,), {}))
+            self._write(number, function, inputs, outputs, (), None)
+        except Exception as error:
+            self._watch.recorder.puzzled(f"an op {function.name!r}", error)
+
+    def begin(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Pending | None:
+        """An op is about to run that writes, or lets a number out."""
+        try:
+            targets = list(function.writes(args, kwargs)) if function.writes is not None else []
+            targets += _tensors_in((kwargs.get("out"),), {})
+            return Pending(function, self._read(args, kwargs), targets, tuple(map(self._tensors.refer, targets)))
+        except Exception as error:
+            self._watch.recorder.puzzled(f"an op {function.name!r}", error)
+            return None
+
+    def finish(self, pending: Pending | None, output: Any) -> None:
+        """That op has run."""
+        if pending is None:
+            return
+        function, inputs, targets, written = pending
+        try:
+            tensors = self._tensors
+            number = next(self._numbers)
+            in_a_call = self._watch.running is not None
+            for target in targets:
+                tensors.written(target, number, in_a_call)
+            outputs = describe(output, lambda tensor: tensors.made(tensor, number))
+            made = any(True for _ in refs(outputs))
+            if targets and not made:  # x[0] = y returns nothing, and makes a value of x
+                outputs = describe(targets, tensors.refer)
+            if targets or made or function.escape:
+                scalar = output if type(output) in ATOMS else type(output).__name__
+                self._write(number, function, inputs, outputs, written, scalar)
+        except Exception as error:
+            self._watch.recorder.puzzled(f"an op {function.name!r}", error)
+
+    def _read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
+        refer = self._refer
+        # most arguments are tensors: asking that here saves a call for each
+        positional = [refer(each) if type(each) in PLAIN_TENSORS else describe(each, refer) for each in args]
+        return tuple(positional), {name: describe(each, refer) for name, each in kwargs.items()} if kwargs else _NONE
+
+    def _write(
+        self, number: int, function: Function, inputs: Inputs, outputs: Any, written: tuple[Ref, ...], scalar: Any
+    ) -> None:
+        running = self._watch.running
+        place, owner, frame = locate(_getframe(3), running)
+        bypassed = None if frame is None else self._watch.recorder.module_of(frame)
+        row = (number, running, function, *inputs, outputs, written, scalar, place, owner, bypassed)
+        self._rows.append(_make_row(OpRow, row))  # past the constructor, which takes twice as long
+
+
+class Functions(TorchFunctionMode):
+    """Sees the torch functions that Python code runs. While it handles one, torch keeps it switched off."""
+
+    def __init__(self, log: OpLog) -> None:
+        self._log = log
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        log = self._log
+        try:
+            function = log.functions[func]
+        except (KeyError, TypeError):
+            function = log.function(func)
+        if function.careful or (kwargs and kwargs.get("out") is not None):
+            kwargs = kwargs or {}
+            pending = log.begin(function, args, kwargs)
+            output = func(*args, **kwargs)
+            log.finish(pending, output)
+            return output
+        output = func(*args, **kwargs) if kwargs else func(*args)
+        log.ran(function, args, kwargs, output)
+        return output
+
+
+class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Sees what runs below Python: in torch's fused paths, in TorchScript, under vmap."""
+
+    def __init__(self, log: OpLog) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._log = log
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        log = self._log
+        function = log.function(func)
+        pending = log.begin(function, args, kwargs)
+        output = func(*args, **kwargs)
+        log.finish(pending, output)
+        return output
+
+
+def _tensors_in(args: Any, kwargs: Mapping[str, Any]) -> list[Tensor]:
+    """The tensors among arguments, and in their lists and tuples."""
+    found = []
+    stack = [*args, *(kwargs or {}).values()]
+    while stack:
+        each = stack.pop()
+        if issubclass(type(each), Tensor):
+            found.append(each)
+        elif type(each) in (list, tuple) or type(each).__module__ == "torch.return_types":
+            stack.extend(each)
+    return found

@@ -1,0 +1,231 @@
+"""One recording: what watches while the model runs, and the trace that comes of it."""
+
+from __future__ import annotations
+
+import sys
+from itertools import count
+from threading import get_ident
+from types import FrameType
+from typing import Any
+
+import torch
+from torch import nn
+
+from modscope.data import Recorded, Trace
+from modscope.errors import ModscopeError
+from modscope.tracer import calls
+from modscope.tracer.backward import Backward
+from modscope.tracer.build import Rows, build
+from modscope.tracer.compiled import compiled, compiler
+from modscope.tracer.figures import Figures, values_of
+from modscope.tracer.identity import Tensors
+from modscope.tracer.ops import OpRow
+from modscope.tracer.restore import ModelState
+from modscope.tracer.swapping import swapping
+from modscope.tracer.tree import Captured, capture
+from modscope.tracer.watch import Running, Special, Watch, special
+from modscope.tracer.writes import Versions
+
+_TRACE = "__modscope_trace__"
+
+
+class Recorder:
+    """Watches the thread that starts it, and threads that a forward starts. Afterwards `trace` is what was seen."""
+
+    trace: Trace
+
+    def __init__(self, model: nn.Module, recorded: Recorded, optimizer: torch.optim.Optimizer | None = None) -> None:
+        self.recorded = recorded
+        self._optimizer = optimizer
+        self.captured: Captured = capture(model)
+        self.tensors = Tensors(self.captured)
+        self.backward = Backward(self.captured) if recorded.backward else None
+        self._figures = Figures()
+        self.calls: list[Running] = []
+        self.ops: list[OpRow] = []
+        self.numbers = count()
+        self.special: dict[int, Special] = {}  # modules whose calls need care
+        self._made: dict[tuple[int, str], int] = {}  # modules made in a forward, by where and which class
+        self._threads: dict[int, int] = {}
+        self._threads_before: set[int] = set()
+        self.before: ModelState | None = None  # where trace() keeps what it will put back
+        self.versions: Versions | None = None
+        self._below: Watch | None = None
+        self._watch: Watch | None = None
+        self._notes: dict[tuple[str, str, int | None], None] = {}  # kind, message, module
+
+    def start(self) -> None:
+        """Watch from now on."""
+        self._threads_before = set(sys._current_frames())
+        self._below = calls.watch_here()
+        self._look_for_special(0)
+        made_faster = dict(compiled(self.captured.alive_modules))
+        for number in made_faster:
+            self.note("compiled", "is compiled; it ran eagerly while it was watched", number)
+        compiler.need(self)
+        swapping.need(self)
+        self._original = calls.begin(self, compiled=any(made_faster.values()))
+        self._figures = self._first_figures()
+        if self.backward is not None:
+            self.backward.start()
+        self._watch = Watch(self, 0, None, self._below, self._original)
+        calls.watch_by(self._watch)
+        self._watch.start()
+
+    def stop(self, error: BaseException | None = None) -> None:
+        """Watch no longer. May be interrupted, and called again."""
+        if self._watch is not None:
+            self._watch.stop()
+            calls.watch_by(self._below)
+        if self.backward is not None:
+            self.backward.stop()
+            self._figures.gradients = self.backward.gradients
+        calls.end(self)
+        compiler.leave(self)
+        swapping.leave(self)
+        if "trace" not in vars(self):
+            self._finish(error)
+        self._watch = None
+
+    def _finish(self, error: BaseException | None) -> None:
+        changes = [] if self.versions is None else list(self.versions.changes())
+        self.versions = None
+        self.captured.release()
+        self.tensors.release()
+        rows = Rows(
+            self.captured,
+            self.calls,
+            self.ops,
+            list(self._notes),
+            changes,
+            _error_row(error, self.calls),
+            self.recorded,
+            self._figures,
+        )
+        self.trace = Trace.deferred(
+            lambda: build(rows),
+            tree=rows.tree(),
+            recorded=self.recorded,
+            versions=(("torch", torch.__version__),),
+        )
+        if error is not None:
+            BaseException.__setattr__(error, _TRACE, self.trace)
+
+    def _first_figures(self) -> Figures:
+        """What is read before anything runs."""
+        figures, captured = Figures(), self.captured
+        if self.recorded.values:
+            read = {number: values_of(tensor) for number, tensor in enumerate(captured.alive_tensors)}
+            figures.values = {number: values for number, values in read.items() if values is not None}
+        if self._optimizer is not None:
+            held = {id(tensor) for group in self._optimizer.param_groups for tensor in group["params"]}
+            figures.optimized = {number: id(tensor) in held for number, tensor in captured.parameters()}
+        self._optimizer = None
+        return figures
+
+    def __enter__(self) -> Recorder:
+        self.start()
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        try:
+            self.stop(error)
+        finally:  # an interrupt may have hit the first
+            self.stop(error)
+
+    def meet(self, module: nn.Module, call: Running | None) -> int:
+        """Number a module that no container of the model held when the recording began."""
+        holder = 0 if call is None else call.module
+        name = type(module).__name__
+        nth = self._made[holder, name] = self._made.get((holder, name), -1) + 1
+        first = len(self.captured.alive_modules)
+        number = self.captured.add(module, holder, f"[{name}#{nth}]")
+        self._look_for_special(first)
+        if self.before is not None:
+            self.before.take(self.captured.alive_modules[first:])
+        return number
+
+    def _look_for_special(self, first: int) -> None:
+        kinds: dict[int, Special | None] = {}  # by id: a class may refuse to be hashed
+        for number, module in enumerate(self.captured.alive_modules[first:], first):
+            cls = type(module)
+            if id(cls) not in kinds:
+                kinds[id(cls)] = special(cls)
+            if (kind := kinds[id(cls)]) is not None:
+                self.special[number] = kind
+
+    def starts(self, module: nn.Module) -> bool:
+        """Whether a call in a thread that nobody watches is part of this recording's forward."""
+        if id(module) not in self.captured.modules:
+            return False
+        return get_ident() not in self._threads_before or torch._C._current_graph_task_id() != -1
+
+    def adopt(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Watch one module call in a thread that the forward started."""
+        number = self._threads.setdefault(get_ident(), len(self._threads) + 1)
+        outside = None if self._watch is None else self._watch.running
+        watch = Watch(self, number, outside, None, self._original)
+        try:
+            calls.watch_by(watch)
+            watch.start()
+            return watch.call(module, args, kwargs)
+        finally:
+            watch.stop()
+            calls.watch_by(None)
+
+    def module_of(self, frame: FrameType) -> int | None:
+        """The module whose method runs in a frame."""
+        module = frame.f_locals.get(frame.f_code.co_varnames[0]) if frame.f_code.co_argcount else None
+        return self.captured.modules.get(id(module))
+
+    def note(self, kind: str, message: str, module: int | None = None) -> None:
+        """Something the reader of the trace must know; once per module is enough."""
+        self._notes[kind, message, module] = None
+
+    def puzzled(self, what: str, error: Exception) -> None:
+        """Something could not be written down. The model must not suffer for it."""
+        self.note("unreadable", f"{what} could not be written down: {type(error).__name__}")
+
+
+def _error_row(error: BaseException | None, rows: list[Running]) -> Any:
+    if error is None:
+        return None
+    innermost = next((row for row in reversed(rows) if row.error is not None), None)
+    try:
+        message = str(error)
+    except Exception:
+        message = ""
+    return type(error).__name__, message, innermost
+
+
+def record(
+    model: nn.Module,
+    ops: bool = True,
+    backward: bool = False,
+    costs: bool = False,
+    values: bool = False,
+    dispatch: bool = False,
+    optimizer: torch.optim.Optimizer | None = None,
+) -> Recorder:
+    """Record whatever runs inside the block; `recorder.trace` is there when the block has ended."""
+    if costs and not ops:
+        raise ModscopeError("costs=True counts op by op and ops=False leaves them out; record one without the other")
+    return Recorder(check(model), Recorded(ops, backward, costs, values, dispatch), optimizer)
+
+
+def partial_trace(error: BaseException) -> Trace:
+    """What was seen before the forward raised `error`. Raises ModscopeError when no traced forward did."""
+    found = BaseException.__getattribute__(error, "__dict__").get(_TRACE)
+    if not isinstance(found, Trace):
+        raise ModscopeError(f"this {type(error).__name__} left no traced forward: no trace is attached to it")
+    return found
+
+
+def check(model: Any) -> nn.Module:
+    """The model, if it is one."""
+    if isinstance(model, type):
+        raise ModscopeError(f"{model.__qualname__} is a class; pass an instance: {model.__qualname__}(...)")
+    if not issubclass(type(model), nn.Module):
+        raise ModscopeError(f"a {type(model).__qualname__} is no torch.nn.Module; pass an instance of one")
+    checked: nn.Module = model
+    return checked

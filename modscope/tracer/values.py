@@ -1,0 +1,172 @@
+"""Arguments and outputs -> value rows: their structure as it was, with tensors as refs.
+
+Rows are kept while the model runs, so they hold no tensor and no object of the user's: a tensor is its `Ref`, a
+container a `Held`, anything unknown its type's name. Plain values stay themselves.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import OrderedDict, deque
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import Parameter
+from torch.utils import _pytree
+
+from modscope.data import Constant, Nested, TensorRef, Value
+from modscope.tracer.identity import Ref
+
+DEEPEST = 64  # containers inside one another; deeper ones are recorded by type
+MOST = 20_000  # items of one value; containers that share containers have exponentially many
+LONGEST = 80  # characters of a value's text
+
+ATOMS = frozenset(
+    {int, float, bool, complex, str, bytes, range, type(None), type(...), torch.Size}
+    | {torch.dtype, torch.device, torch.layout, torch.memory_format}
+)
+PLAIN_TENSORS = frozenset({Tensor, Parameter})
+
+
+class Held(NamedTuple):
+    """A container."""
+
+    type: str
+    items: tuple[Any, ...]
+    keys: tuple[str, ...] | None = None
+
+
+class Unknown(NamedTuple):
+    """An object nobody may look into."""
+
+    type: str
+
+
+Refer = Callable[[Tensor], Ref]
+
+
+def describe(value: Any, refer: Refer) -> Any:
+    """The row of a value. Unknown objects are never iterated, compared or measured."""
+    kind = type(value)
+    if kind in ATOMS:
+        return value
+    if kind in PLAIN_TENSORS:
+        return refer(value)
+    return _Reader(refer).read(value, ())
+
+
+class _Reader:
+    """Reads one value, with a bound on how much."""
+
+    def __init__(self, refer: Refer) -> None:
+        self._refer = refer
+        self._left = MOST
+
+    def read(self, value: Any, above: tuple[int, ...]) -> Any:
+        kind = type(value)
+        if kind in ATOMS:
+            return value
+        if issubclass(kind, Tensor):
+            return self._refer(value)
+        if len(above) == DEEPEST or self._left <= 0 or id(value) in above:
+            return Unknown(kind.__name__)
+        inside = _inside(value, kind)
+        if inside is None:
+            return Unknown(kind.__name__)
+        items, keys = inside
+        above = (*above, id(value))
+        rows = []
+        for item in items:
+            self._left -= 1
+            if self._left <= 0:
+                rows.append(Unknown("…"))
+                break
+            rows.append(self.read(item, above))
+        return Held(kind.__name__, tuple(rows), None if keys is None else tuple(keys)[: len(rows)])
+
+
+def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None] | None:
+    """The items of a container, and their names where it has some; read by the built-in type's own methods."""
+    if issubclass(kind, dict):
+        entries = list((OrderedDict if issubclass(kind, OrderedDict) else dict).items(value))
+        return [item for _, item in entries], [_key(key) for key, _ in entries]
+    if issubclass(kind, tuple):
+        names: Any = getattr(kind, "_fields", None) or getattr(kind, "__match_args__", ())
+        items = list(tuple.__iter__(value))
+        return items, [str(name) for name in names] if len(names) == len(items) > 0 else None
+    for builtin in (list, set, frozenset, deque):
+        if issubclass(kind, builtin):
+            return list(builtin.__iter__(value)), None
+    if kind is slice:
+        return (value.start, value.stop, value.step), ("start", "stop", "step")
+    if dataclasses.is_dataclass(kind):
+        found = dict(_fields(value, kind))
+        return found.values(), found
+    return _registered(value, kind)
+
+
+def _fields(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
+    for field in dataclasses.fields(kind):
+        try:
+            yield field.name, object.__getattribute__(value, field.name)
+        except AttributeError:
+            continue
+
+
+def _registered(value: Any, kind: type) -> tuple[Iterable[Any], None] | None:
+    """What torch's pytree takes a registered class apart into."""
+    node = _pytree.SUPPORTED_NODES.get(kind)
+    if node is None:
+        return None
+    try:
+        with torch._C.DisableTorchFunction():
+            return list(node.flatten_fn(value)[0]), None
+    except Exception:
+        return None
+
+
+def _key(key: Any) -> str:
+    return str(key) if type(key) in ATOMS else type(key).__name__
+
+
+# ---- rows -> records
+
+
+def refs(row: Any) -> Iterator[Ref]:
+    """The tensors in a row, in flattening order."""
+    stack = [row]
+    while stack:
+        here = stack.pop()
+        if type(here) is Ref:
+            yield here
+        elif type(here) is Held:
+            stack.extend(reversed(here.items))
+
+
+def value_of(row: Any, tensor: Callable[[Ref], TensorRef]) -> Value:
+    """The record of a row."""
+    if type(row) is Ref:
+        return tensor(row)
+    if type(row) is Held:
+        return Nested(row.type, tuple(value_of(item, tensor) for item in row.items), row.keys)
+    if type(row) is Unknown:
+        return Constant(row.type)
+    return Constant(type(row).__name__, text_of(row))
+
+
+def text_of(row: Any) -> str:
+    """Short text of a row that holds no tensor."""
+    if type(row) is str:
+        return row[:LONGEST]
+    if type(row) is torch.Size:
+        row = tuple(row)
+    if type(row) is Unknown:
+        return row.type
+    if type(row) is Held:
+        if row.type == "slice":
+            return ":".join("" if item is None else text_of(item) for item in row.items).removesuffix(":")
+        inside = ", ".join(text_of(item) for item in row.items[:LONGEST])
+        return (f"({inside})" if row.type == "tuple" else f"[{inside}]")[:LONGEST]
+    return str(row)[:LONGEST]

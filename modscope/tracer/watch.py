@@ -1,0 +1,194 @@
+"""One thread as one recorder sees it: its module calls, and the modes that see its ops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from torch import nn
+
+from modscope.tracer import modes
+from modscope.tracer.backward import Arrivals
+from modscope.tracer.ops import Functions, Kernels, OpLog
+from modscope.tracer.places import Place
+from modscope.tracer.shared import raise_recursion_limit
+from modscope.tracer.values import PLAIN_TENSORS, Unknown, describe
+
+if TYPE_CHECKING:
+    from modscope.tracer.recorder import Recorder
+
+NOT_RETURNED = object()
+_ROOM = 16  # levels of calls
+_FRAMES = 5 * _ROOM  # three frames of ours for each of them, and some for what runs at the bottom
+_read = object.__getattribute__
+_grad_enabled = torch.is_grad_enabled
+_graph_task = torch._C._current_graph_task_id
+
+Special = Literal["fusible", "TorchScript"]
+# Their forward takes another path where anybody watches torch functions, and gives other bits.
+_FUSIBLE = (nn.TransformerEncoder, nn.TransformerEncoderLayer, nn.MultiheadAttention)
+
+
+class Running:
+    """One module call: runs, or ran. There is one for every call: setting attributes is half a constructor's price."""
+
+    number: int  # given when the records are built
+    module: int  # number in the capture
+    parent: Running | None
+    depth: int
+    thread: int
+    inputs: tuple[Any, ...]  # args, then kwargs
+    names: tuple[str, ...] = ()  # of the kwargs
+    outputs: Any = NOT_RETURNED
+    training: bool
+    grad: bool
+    during_backward: bool
+    error: str | None = None
+    opaque: str | None = None
+    place: Place | None = None  # where in the user's code it was called, once an op has asked
+    arrivals: Arrivals | None = None
+
+
+class Watch:
+    """`below` is the recorder in whose forward this one runs; `original` what module calls come down to."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        thread: int,
+        outside: Running | None,
+        below: Watch | None,
+        original: Callable[..., Any],
+    ) -> None:
+        self.running = outside
+        self.recorder = recorder
+        self.below = below
+        self._original = original
+        self._thread = thread
+        self._modules = recorder.captured.modules
+        self._refer = recorder.tensors.refer
+        self._special = recorder.special
+        self._backward = recorder.backward
+        self._rows: list[Running] = recorder.calls
+        self._room = 0  # frames that the recursion limit was raised by
+        self._log = OpLog(self, recorder.tensors, recorder.ops, recorder.numbers)
+        self._functions = Functions(self._log) if recorder.recorded.ops else None
+
+    def start(self) -> None:
+        """See the ops of this thread."""
+        if self._functions is not None:
+            torch._C._push_on_torch_function_stack(self._functions)
+
+    def stop(self) -> None:
+        """See them no longer, and take back what an interrupt left. May be called again."""
+        if self._functions is not None:
+            modes.remove(self._functions)
+        raise_recursion_limit(-self._room)
+        self._room = 0
+
+    def call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run one module call and write it down."""
+        outside = self.running
+        row = self.running = self._begin(module, args, kwargs, outside)
+        try:
+            if self.below is not None or row.module in self._special:
+                output = self._with_care(row, module, args, kwargs)
+            else:
+                output = self._original(module, *args, **kwargs)
+            row.outputs = self._described(output)
+            if self._backward is not None:
+                tensors: list[torch.Tensor] = []
+                describe(output, tensors.append)  # type: ignore[arg-type]
+                row.arrivals = self._backward.listen(tensors)
+        except BaseException as error:
+            row.error = type(error).__name__
+            raise
+        finally:
+            self.running = outside
+            if row.depth % _ROOM == _ROOM - 1:
+                self._make_room(-_FRAMES)
+        return output
+
+    def _begin(
+        self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], outside: Running | None
+    ) -> Running:
+        number = self._modules.get(id(module))
+        if number is None:
+            number = self.recorder.meet(module, outside)
+        row = Running()
+        row.module = number
+        row.parent = outside
+        row.depth = 0 if outside is None else outside.depth + 1
+        row.thread = self._thread
+        row.training = _read(module, "__dict__").get("training", True)
+        row.grad = _grad_enabled()
+        row.during_backward = _graph_task() != -1
+        refer = self._refer
+        row.inputs = tuple([refer(each) if type(each) in PLAIN_TENSORS else self._described(each) for each in args])
+        if kwargs:
+            row.names = tuple(kwargs)
+            row.inputs += tuple(map(self._described, kwargs.values()))
+        self._rows.append(row)
+        if row.depth % _ROOM == _ROOM - 1:
+            self._make_room(_FRAMES)
+        return row
+
+    def _described(self, value: Any) -> Any:
+        try:
+            return self._refer(value) if type(value) in PLAIN_TENSORS else describe(value, self._refer)
+        except Exception as error:  # the model must not suffer for it
+            self.recorder.puzzled("what a call received or gave", error)
+            return Unknown(type(value).__name__)
+
+    def _proceed(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        below = self.below
+        return self._original(module, *args, **kwargs) if below is None else below.call(module, args, kwargs)
+
+    def _with_care(self, row: Running, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        kind = self._special.get(row.module)
+        if kind == "TorchScript":
+            row.opaque = "TorchScript"
+            self.recorder.note("script", "ran in TorchScript: its inside was not seen", row.module)
+        elif kind == "fusible" and self._functions is not None and _fuses(module, args):
+            return self._from_below(row, module, args, kwargs)
+        return self._proceed(module, args, kwargs)
+
+    def _from_below(self, row: Running, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run a call without watching torch functions; what it runs below Python is seen instead."""
+        before = modes.function_modes()
+        if not any(each is self._functions for each in before):  # the call around this one runs so already
+            return self._proceed(module, args, kwargs)
+        self.recorder.note(
+            "kernels", "ran as torch's fused kernels: those were seen, and no torch functions", row.module
+        )
+        try:
+            modes.remove(self._functions)
+            if torch.is_autocast_enabled("cpu"):  # kernels that are run from Python are cast once more
+                row.opaque = "fused"
+                return self._proceed(module, args, kwargs)
+            with Kernels(self._log):
+                return self._proceed(module, args, kwargs)
+        finally:
+            modes.set_function_modes(before)
+
+    def _make_room(self, frames: int) -> None:
+        raise_recursion_limit(frames)
+        self._room += frames
+
+
+def special(cls: type) -> Special | None:
+    """What is special about calls of this class: they may take torch's fused path, or run in TorchScript."""
+    if issubclass(cls, _FUSIBLE):
+        return "fusible"
+    return "TorchScript" if issubclass(cls, torch.jit.ScriptModule) else None
+
+
+def _fuses(module: nn.Module, args: tuple[Any, ...]) -> bool:
+    """Whether torch would take it now, if nobody watched: without gradients, outside training."""
+    if module.training or not torch.backends.mha.get_fastpath_enabled():
+        return False
+    if not torch.is_grad_enabled():
+        return True
+    tensors = (*args, *nn.Module.parameters(module))
+    return not any(issubclass(type(each), torch.Tensor) and each.requires_grad for each in tensors)

@@ -1,0 +1,56 @@
+"""What a forward changed for good: writes to parameters, attributes and inputs, and lazy modules that became whole.
+
+They are found by the version counters that torch keeps and, where a write bumps none (`.data`), by the ops that were
+seen to write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Literal, NamedTuple
+
+from torch import Tensor
+from torch.nn.parameter import is_lazy
+
+from modscope.tracer.identity import Tensors
+
+
+class Change(NamedTuple):
+    """One thing that is not undone: a captured tensor by its number, an input by its name."""
+
+    kind: Literal["written", "materialised", "not restored"]
+    tensor: int | str
+
+
+class Versions:
+    """How often each tensor of a model, and each of its inputs, had been written before the forward."""
+
+    def __init__(self, tensors: Tensors, inputs: Sequence[tuple[str, Tensor]]) -> None:
+        self._tensors = tensors
+        self._inputs = inputs
+        self._captured = list(tensors.captured.alive_tensors)
+        self._lazy = tensors.captured.lazy
+        self._before = _versions(self._captured)
+        self._given = _versions([tensor for _, tensor in inputs])
+
+    def changes(self) -> Iterator[Change]:
+        """What happened since."""
+        now = _versions(self._captured)
+        bumped: set[int] = set()
+        if now != self._before:
+            bumped.update(n for n, (old, new) in enumerate(zip(self._before, now, strict=True)) if old != new)
+        yield from (
+            Change("written", number) for number in sorted((bumped | self._tensors.overwritten).difference(self._lazy))
+        )
+        yield from (Change("materialised", number) for number in self._lazy if not is_lazy(self._captured[number]))
+        now = _versions([tensor for _, tensor in self._inputs])
+        for (name, _), old, new in zip(self._inputs, self._given, now, strict=True):
+            if old != new:
+                yield Change("written", name)
+
+
+def _versions(tensors: Sequence[Tensor]) -> list[int]:
+    try:
+        return [tensor._version for tensor in tensors]
+    except RuntimeError:  # made in inference mode: nobody counts
+        return [-1 if tensor.is_inference() else tensor._version for tensor in tensors]

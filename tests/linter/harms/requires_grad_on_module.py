@@ -1,0 +1,2 @@
+def harmed(example) -> bool:
+    return example.Net().backbone.weight.requires_grad

@@ -1,0 +1,2 @@
+def harmed(example) -> bool:
+    return example.Net().eval() is None

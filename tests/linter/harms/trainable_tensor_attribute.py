@@ -1,0 +1,2 @@
+def harmed(example) -> bool:
+    return not list(example.Scale().parameters())

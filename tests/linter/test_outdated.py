@@ -1,0 +1,37 @@
+"""The table of outdated functions, held against the torch that is installed."""
+
+import importlib
+import inspect
+
+import pytest
+
+from modscope.linter.outdated import DEPRECATED, REMOVED
+
+
+def find(name: str) -> object:
+    """What a full name stands for; AttributeError where there is nothing."""
+    parts = name.split(".")
+    at = next(n for n in range(len(parts) - 1, 0, -1) if importlib.util.find_spec(".".join(parts[:n])))
+    found = importlib.import_module(".".join(parts[:at]))
+    for part in parts[at:]:
+        found = getattr(found, part)
+    return found
+
+
+@pytest.mark.parametrize("name", REMOVED)
+def test_a_removed_function_is_missing_or_only_raises(name: str) -> None:
+    try:
+        found = find(name)
+    except AttributeError:
+        return
+    assert "raise RuntimeError" in inspect.getsource(found)
+
+
+@pytest.mark.parametrize("name", DEPRECATED)
+def test_a_deprecated_function_is_still_there(name: str) -> None:
+    assert callable(find(name))
+
+
+@pytest.mark.parametrize("name", sorted({each.instead for each in (*REMOVED.values(), *DEPRECATED.values())}))
+def test_what_is_to_be_called_instead_exists(name: str) -> None:
+    assert callable(find(name))

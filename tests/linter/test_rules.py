@@ -1,0 +1,101 @@
+"""Every rule and every fixture, found by walking: what a page promises, what a fixture marks."""
+
+import ast
+import re
+import textwrap
+from pathlib import Path
+
+import pytest
+
+import modscope
+from modscope.config import Config
+from modscope.findings import Finding, Report
+from modscope.linter import rules
+
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "lint"
+EXPECTED = re.compile(r"#\s*expect:\s*([\w, -]+)")
+ALL = Config(select=("ALL",))
+HEADER = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n\n\n"
+
+
+def fixtures() -> list[Path]:
+    return sorted(FIXTURES.glob("[!_]*.py"))
+
+
+def example(name: str, title: str) -> str:
+    """The code below `Bad:` or `Good:` of a rule's page."""
+    found = re.search(rf"^{title}:\n((?:    .*\n|\n)+)", rules.load(name).page + "\n", re.MULTILINE)
+    assert found, f"the page of {name} has no part {title}:"
+    code = textwrap.dedent(found[1]).strip() + "\n"
+    return code if re.search(r"^(import|from) ", code, re.MULTILINE) else HEADER + code
+
+
+def lint(text: str, name: str) -> Report:
+    """The findings of one rule; what the engine reports depends on the other rules, so they run too."""
+    alone = rules.load(name).looks_at != "file"
+    report = modscope.lint_source(text, config=Config(select=(name,)) if alone else ALL)
+    return Report(tuple(each for each in report.findings if alone or each.rule == name))
+
+
+def fixed(text: str, findings: tuple[Finding, ...]) -> str:
+    """The text with every finding's fix, the last first."""
+    data = text.encode()
+    edits = {edit for finding in findings if finding.fix for edit in finding.fix.edits}
+    for edit in sorted(edits, key=lambda edit: (edit.start, edit.end), reverse=True):
+        data = data[: edit.start] + edit.text.encode() + data[edit.end :]
+    return data.decode()
+
+
+@pytest.mark.parametrize("path", fixtures(), ids=lambda path: path.stem)
+def test_the_marked_lines_are_guilty_and_all_others_innocent(path: Path) -> None:
+    text = path.read_text()
+    expected = {
+        (number, name.strip())
+        for number, line in enumerate(text.splitlines(), 1)
+        if (match := EXPECTED.search(line))
+        for name in match[1].split(",")
+    }
+    own = path.stem.replace("_", "-")
+    report = lint(text, own) if own in rules.names() else modscope.lint_source(text, config=ALL)
+    assert {(finding.location.line, finding.rule) for finding in report.findings} == expected
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_every_rule_has_a_fixture(name: str) -> None:
+    assert (FIXTURES / f"{name.replace('-', '_')}.py").exists()
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_a_page_opens_with_the_harm_in_one_sentence(name: str) -> None:
+    harm, gap, *_ = rules.load(name).page.split("\n")
+    assert harm.endswith(".")
+    assert not gap
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_the_bad_example_is_found(name: str) -> None:
+    assert {finding.rule for finding in lint(example(name, "Bad"), name).findings} == {name}
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_the_good_example_is_clean(name: str) -> None:
+    assert lint(example(name, "Good"), name).findings == ()
+
+
+@pytest.mark.parametrize("name", [name for name in rules.names() if rules.load(name).fix])
+def test_the_fix_mends_the_bad_example_and_is_stable(name: str) -> None:
+    bad = example(name, "Bad")
+    mended = fixed(bad, lint(bad, name).findings)
+    assert mended != bad
+    assert lint(mended, name).findings == ()
+    ast.parse(mended)
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_a_rule_that_promises_a_fix_says_what_it_changes(name: str) -> None:
+    assert ("\nFix: " in rules.load(name).page) == (rules.load(name).fix is not None)
+
+
+@pytest.mark.parametrize("name", rules.names())
+def test_the_good_example_runs_in_torch(name: str) -> None:
+    exec(compile(example(name, "Good"), f"<{name}>", "exec"), {"__name__": name})

@@ -1,0 +1,98 @@
+"""Forwards that draw."""
+
+import random
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.residue.modules import Runs, running
+
+
+def dropouts() -> Any:
+    """Three kinds of dropout."""
+    return nn.Sequential(nn.Dropout(), nn.AlphaDropout(), nn.FeatureAlphaDropout()), (torch.randn(2, 3, 4),)
+
+
+def rrelu() -> Any:
+    """Random slopes, with a noise tensor."""
+    return nn.Sequential(nn.Linear(3, 3), nn.RReLU()), (torch.randn(2, 3),)
+
+
+def torch_rand() -> Any:
+    """Draws from the default generator."""
+    return running(lambda self, x: x + torch.rand(3) + torch.randn_like(x))
+
+
+def python_random() -> Any:
+    """Branches on random.random()."""
+    return running(lambda self, x: x * random.random() if random.random() > 0.5 else -x)
+
+
+def numpy_random() -> Any:
+    """Draws from NumPy's global state."""
+    return running(lambda self, x: x + torch.from_numpy(numpy.random.rand(2, 3)).float())
+
+
+def seeds_inside() -> Any:
+    """Seeds all three generators in the forward."""
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        torch.manual_seed(1)
+        random.seed(1)
+        numpy.random.seed(1)
+        return x + torch.rand(3) * random.random() * numpy.random.rand()
+
+    return running(forward)
+
+
+def own_generator() -> Any:
+    """Draws from a generator of its own; what is in user objects is not undone."""
+    model = Runs(lambda self, x: x + torch.rand(3, generator=self.generator))
+    model.generator = torch.Generator().manual_seed(3)
+    return model, (torch.randn(2, 3),)
+
+
+def forked_generator() -> Any:
+    """Draws inside fork_rng()."""
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        with torch.random.fork_rng(devices=[]):
+            noise = torch.rand(3)
+        return x + noise + torch.rand(3)
+
+    return running(forward)
+
+
+def sets_generator_state() -> Any:
+    """Puts the generator where it was, twice."""
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        state = torch.get_rng_state()
+        first = torch.rand(3)
+        torch.set_rng_state(state)
+        return x + first - torch.rand(3)
+
+    return running(forward)
+
+
+def samples() -> Any:
+    """multinomial, bernoulli, normal, Gumbel: an index that depends on chance."""
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        picked = torch.multinomial(x.softmax(-1), 1)
+        return F.gumbel_softmax(x) + torch.bernoulli(torch.full((3,), 0.5)) + x.gather(1, picked) * int(picked[0])
+
+    return running(forward)
+
+
+def default_generator_replaced() -> Any:
+    """Runs the default generator through its own interface."""
+    return running(lambda self, x: x + torch.empty(3).uniform_(generator=torch.default_generator))
+
+
+def distribution() -> Any:
+    """Samples through torch.distributions, which checks its arguments by reading tensors."""
+    return running(lambda self, x: torch.distributions.Normal(x, x.abs() + 1).rsample())

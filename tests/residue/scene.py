@@ -1,0 +1,245 @@
+"""One run of a tricky module: what came out, what was raised, how the world was before and after."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules import module as module_hooks
+
+import modscope
+from tests.residue.bits import bits, unobserved
+from tests.residue.cases import Build, Case, build
+from tests.residue.snapshot import Snapshot, beyond_plain, take
+
+Act = Callable[..., Any]
+
+
+def plain(model: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
+    """The twin's run: what would have happened without modscope."""
+    return model(*args, **kwargs), None
+
+
+def eager(model: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
+    """The twin's run where there are compiled children."""
+    with torch.compiler.set_stance("force_eager"):
+        return plain(model, *args, **kwargs)
+
+
+def traced(model: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
+    """trace(): no output to be had."""
+    return None, modscope.trace(model, *args, **kwargs)
+
+
+def recorded(model: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
+    """record(): the output is the user's."""
+    with modscope.record(model) as recorder:
+        output = model(*args, **kwargs)
+    return output, recorder.trace
+
+
+def unfused(model: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
+    """The twin's run where watching ops turned a fused path off, and said so."""
+    enabled = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        return plain(model, *args, **kwargs)
+    finally:
+        torch.backends.mha.set_fastpath_enabled(enabled)
+
+
+@dataclass
+class Scene:
+    """A case in the hands of a situation, which sets things up and calls `play`."""
+
+    function: Build
+    case: Case
+    act: Act
+    span: tuple[Snapshot, Snapshot] = (Snapshot(), Snapshot())  # before and after
+    output: Any = None
+    error: Any = None
+    warned: list[Any] = field(default_factory=list)
+    trace: Any = None
+    raised: BaseException | None = None
+    complaints: list[str] = field(default_factory=list)  # a situation's own
+
+    @property
+    def undoes(self) -> bool:
+        """Whether all must be as before afterwards."""
+        return self.act not in (plain, eager, unfused, recorded)
+
+    def play(self, act: Act | None = None) -> Any:
+        """Run the case once, between two snapshots taken in this thread, by `act` if it is another than the scene's."""
+        model, args, kwargs = self.case
+        output = None
+        before = take(model, (args, kwargs))
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            before.facts.update(_filters())
+            try:
+                output, self.trace = (act or self.act)(model, *args, **kwargs)
+            except BaseException as error:
+                self.raised = error
+                self.trace = _partial(error)
+            filters = _filters()
+        after = take(model, (args, kwargs), before)
+        after.facts.update(filters)
+        self.span = before, after
+        with unobserved():
+            self.output = describe(output)
+            self.error = _describe_error(self.raised)
+            self.warned = [(warning.category.__name__, str(warning.message)) for warning in caught]
+        return output
+
+
+Situation = Callable[[Scene], None]
+
+
+def perform(function: Build, situation: Situation, act: Act) -> Scene:
+    """Build the case and run it by `act` in a situation; the process is put back by force afterwards."""
+    with at_home():
+        scene = Scene(function, build(function), act)
+        situation(scene)
+    return scene
+
+
+def twin_of(scene: Scene, situation: Situation) -> Scene:
+    """The same without modscope; what watching is known to turn off, and the trace says so, is off for the twin too."""
+    act = eager if hasattr(scene.function, "eager") else plain
+    if scene.trace is not None and any(note.kind == "fused" for note in scene.trace.blind_spots):
+        act = unfused
+    return _plainly(scene.function, situation, act)
+
+
+# A trace and a recording of one case are compared with one twin.
+_plainly = lru_cache(maxsize=1)(perform)
+
+
+def violations(scene: Scene, situation: Situation) -> list[str]:
+    """What a scene did that its plainly run twin did not, or should have undone."""
+    twin = twin_of(scene, situation)
+    found = beyond_plain(scene.span, twin.span, undone=scene.undoes)
+    if scene.error != twin.error:
+        found.append(f"raised {scene.error} instead of {twin.error}")
+    if scene.act is recorded and scene.output != twin.output:
+        found.append(f"the output is not the plain one: {scene.output!r:.300} instead of {twin.output!r:.300}")
+    if scene.warned != twin.warned:
+        found.append(f"warned {scene.warned} instead of {twin.warned}")
+    return found + scene.complaints
+
+
+def survivors(function: Build, situation: Situation, act: Act) -> tuple[Any, list[str]]:
+    """Perform, keep nothing but the trace: it, and the types of the tensors and modules that are still there."""
+    gc.freeze()  # from here on the collector knows only what is made now
+    try:
+        scene = perform(function, situation, act)
+        trace = scene.trace
+        _forget(scene)
+        del scene
+        gc.collect()
+        alive = (each for each in gc.get_objects() if issubclass(type(each), torch.Tensor | nn.Module))
+        return trace, sorted(type(each).__name__ for each in alive)
+    finally:
+        gc.unfreeze()
+
+
+def _forget(scene: Scene) -> None:
+    error = scene.raised
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__context__
+    vars(scene).clear()
+
+
+def _partial(error: BaseException) -> Any:
+    try:
+        return modscope.partial_trace(error)
+    except modscope.ModscopeError:
+        return None
+
+
+def _filters() -> dict[Any, Any]:
+    return {("interpreter", "warnings filters in the call"): tuple(map(repr, warnings.filters))}
+
+
+def describe(value: Any, depth: int = 0, within: tuple[int, ...] = ()) -> Any:
+    """A value as something that can be compared between twins: tensors by bits and by how they hang in the graph."""
+    if issubclass(type(value), torch.Tensor):
+        graph = type(value.grad_fn).__name__ if value.requires_grad else None
+        return bits(value), value.requires_grad, graph
+    if value is None or type(value) in (bool, int, float, complex, str, bytes, torch.dtype, torch.device, slice):
+        return repr(value)
+    if depth > 50 or id(value) in within:
+        return "…"
+    within = (*within, id(value))
+    if issubclass(type(value), dict):
+        value = [(key if type(key) is str else type(key).__name__, entry) for key, entry in dict.items(value)]
+    elif not issubclass(type(value), list | tuple):
+        return type(value).__qualname__ if type(value).__class__ is type else "?"
+    sequence = list if issubclass(type(value), list) else tuple
+    return type(value).__name__, [describe(each, depth + 1, within) for each in sequence.__iter__(value)]
+
+
+def _describe_error(error: BaseException | None) -> Any:
+    """An exception as its receiver sees it: type, arguments, what led to it, and the user's line it comes from."""
+    if error is None or type(error) is RecursionError:  # how deep it was differs by a few frames
+        return error and "RecursionError"
+    place, raised_at = error.__traceback__, None
+    while place is not None:
+        code = place.tb_frame.f_code
+        if _OURS not in code.co_filename:
+            raised_at = code.co_qualname, place.tb_lineno
+        place = place.tb_next
+    return (
+        type(error).__name__,
+        describe(error.args),
+        raised_at,
+        type(error.__cause__).__name__,
+        type(error.__context__).__name__,
+        error.__suppress_context__,
+        getattr(error, "__notes__", None),
+    )
+
+
+_OURS = str(Path(modscope.__file__).parent)
+
+
+@contextmanager
+def at_home() -> Iterator[None]:
+    """Put back what a plain run may leave switched, so that the next scene starts where this one did."""
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        stack.callback(torch.set_default_dtype, torch.get_default_dtype())
+        stack.callback(torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled())
+        stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        stack.callback(torch.set_anomaly_enabled, torch.is_anomaly_enabled())
+        stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
+        stack.callback(torch.backends.mha.set_fastpath_enabled, torch.backends.mha.get_fastpath_enabled())
+        stack.callback(setattr, torch.utils.deterministic, "fill_uninitialized_memory", True)
+        stack.callback(sys.setrecursionlimit, sys.getrecursionlimit())
+        stack.callback(sys.setswitchinterval, sys.getswitchinterval())
+        stack.callback(gc.set_threshold, *gc.get_threshold())
+        stack.callback(gc.enable if gc.isenabled() else gc.disable)
+        for name, hooks in vars(module_hooks).items():
+            if name.startswith("_global_") and isinstance(hooks, dict):
+                stack.callback(hooks.update, dict(hooks))
+                stack.callback(hooks.clear)
+        stack.callback(_leave_modes, torch._C._len_torch_function_stack())
+        yield
+
+
+def _leave_modes(height: int) -> None:
+    # A default device set inside `with torch.device(...)` leaves that one behind, in a plain run too.
+    torch._GLOBAL_DEVICE_CONTEXT.device_context = None
+    while torch._C._len_torch_function_stack() > height:
+        torch._C._pop_torch_function_stack()

@@ -1,0 +1,183 @@
+"""FLOPs against formulas written by hand, and against torch's own counter where that is right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import modscope
+
+
+class Run(nn.Module):
+    """A module that does this."""
+
+    def __init__(self, forward: Callable[..., Any]) -> None:
+        super().__init__()
+        self._forward = forward
+
+    def forward(self, *args: Any) -> Any:
+        return self._forward(*args)
+
+
+def root(model: nn.Module, *args: Any, backward: bool = False) -> Any:
+    with modscope.record(model, costs=True, backward=backward) as recorder:
+        output = model(*args)
+        if backward:
+            output.sum().backward()
+    return recorder.trace.calls[0]
+
+
+x, matrix, vector = torch.zeros(2, 5, 8), torch.eye(6, 8), torch.zeros(8)
+image, heads = torch.zeros(2, 3, 16, 16), torch.zeros(2, 4, 10, 8)
+
+BY_HAND = {
+    "linear": (nn.Linear(8, 16), (x,), 2 * 10 * 8 * 16),
+    "the bias of a linear counts nothing": (nn.Linear(8, 16, bias=False), (x,), 2 * 10 * 8 * 16),
+    "matrix product": (Run(lambda a: a @ matrix.T), (x,), 2 * 10 * 8 * 6),
+    "batched product": (Run(lambda a: a @ a.mT), (x,), 2 * 2 * 5 * 8 * 5),
+    "matrix by vector": (Run(lambda a: matrix @ a), (vector,), 2 * 6 * 8),
+    "dot product": (Run(lambda a: a @ a), (vector,), 2 * 8),
+    "einsum": (Run(lambda a: torch.einsum("bik,bjk->bij", a, a)), (x,), 2 * 2 * 5 * 8 * 5),
+    "baddbmm": (Run(lambda a: torch.baddbmm(torch.zeros(1), a, a.mT)), (x,), 2 * 2 * 5 * 8 * 5),
+    "convolution": (nn.Conv2d(3, 7, 3, padding=1), (image,), 2 * 2 * 7 * 16 * 16 * 3 * 9),
+    "strided convolution": (nn.Conv2d(3, 7, 4, stride=4), (image,), 2 * 2 * 7 * 4 * 4 * 3 * 16),
+    "grouped convolution": (nn.Conv2d(3, 3, 3, groups=3, padding=1), (image,), 2 * 2 * 3 * 16 * 16 * 9),
+    "transposed convolution": (nn.ConvTranspose2d(3, 7, 2, stride=2), (image,), 2 * 2 * 3 * 16 * 16 * 7 * 4),
+    "attention": (Run(F.scaled_dot_product_attention), (heads, heads, heads), 2 * 2 * 2 * 4 * 10 * 10 * 8),
+    "LSTM": (nn.LSTM(8, 16, batch_first=True), (x,), 2 * 10 * (8 + 16) * 4 * 16),
+    "two LSTM layers, both ways": (
+        nn.LSTM(8, 16, 2, bidirectional=True, batch_first=True),
+        (x,),
+        2 * 10 * 2 * 4 * 16 * ((8 + 16) + (32 + 16)),
+    ),
+    "GRU": (nn.GRU(8, 16, batch_first=True), (x,), 2 * 10 * (8 + 16) * 3 * 16),
+    "RNN": (nn.RNN(8, 16, batch_first=True), (x,), 2 * 10 * (8 + 16) * 16),
+    "LSTM cell": (nn.LSTMCell(8, 16), (matrix,), 2 * 6 * (8 + 16) * 4 * 16),
+    "multi-head attention": (
+        nn.MultiheadAttention(8, 2, batch_first=True),
+        (x, x, x),
+        2 * 10 * 8 * 8 * 4 + 2 * 2 * 2 * 5 * 5 * 8,
+    ),
+    "encoder layer, where torch would fuse it": (
+        nn.TransformerEncoderLayer(8, 2, 32, batch_first=True).eval(),
+        (x,),
+        2 * 10 * 8 * 8 * 4 + 2 * 2 * 2 * 5 * 5 * 8 + 2 * 2 * 10 * 8 * 32,
+    ),
+    "elementwise, norms, pooling and moving": (
+        Run(lambda a: F.max_pool2d(F.relu(F.batch_norm(a, None, None, training=True)), 2).flatten(1)[:, 0] * 2),
+        (image,),
+        0,
+    ),
+    "embedding": (nn.Embedding(10, 4), (torch.zeros(3, dtype=torch.long),), 0),
+    "choosing by data": (Run(lambda a: a[a > 0].sum() + a.nonzero().sum()), (x,), 0),
+}
+
+
+@pytest.mark.parametrize("name", BY_HAND)
+def test_flops_are_those_counted_by_hand(name: str) -> None:
+    model, args, expected = BY_HAND[name]
+    call = root(model, *args)
+    assert (call.flops, call.macs, call.unknown_flops) == (expected, expected // 2, ())
+
+
+def network() -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 14 * 14, 5))
+
+
+@pytest.mark.parametrize(
+    ("model", "given"), [(network(), image), (nn.GRU(8, 16), x), (nn.Sequential(nn.Linear(8, 9), nn.Linear(9, 7)), x)]
+)
+def test_flops_agree_with_torchs_counter_where_it_is_right(model: nn.Module, given: Tensor) -> None:
+    with FlopCounterMode(display=False) as counter:
+        model(given)
+    assert root(model, given).flops == counter.get_total_flops()
+
+
+def test_backward_flops_agree_with_torchs_counter() -> None:
+    model = network()
+    with FlopCounterMode(display=False) as forward:
+        output = model(image)
+    with FlopCounterMode(display=False) as backward:
+        output.sum().backward()
+    call = root(model, image, backward=True)
+    assert (call.flops, call.backward_flops) == (forward.get_total_flops(), backward.get_total_flops())
+
+
+def test_backward_flops_are_counted_only_where_backward_was_recorded() -> None:
+    assert root(network(), image).backward_flops is None
+
+
+def test_a_call_costs_what_the_ops_in_it_cost() -> None:
+    model = nn.Sequential(nn.Linear(8, 4), nn.Sequential(nn.Linear(4, 2), nn.ReLU()))
+    with modscope.record(model, costs=True) as recorder:
+        model(x)
+    assert [(call.path, call.flops) for call in recorder.trace.calls] == [
+        ("", 800),
+        ("0", 640),
+        ("1", 160),
+        ("1.0", 160),
+        ("1.1", 0),
+    ]
+    assert [op.flops for op in recorder.trace.ops] == [640, 160, 0]
+
+
+def test_ops_without_a_formula_are_listed_and_counted() -> None:
+    model = Run(lambda a: (torch.fft.fft(a).real, torch.fft.fft(a).imag, torch.linalg.inv(a @ a.mT)))
+    call = root(model, torch.eye(6, 8))
+    assert call.unknown_flops == (("fft_fft", 2), ("linalg_inv", 1))
+    assert call.flops == 2 * 6 * 8 * 6
+
+
+def test_costs_are_left_out_unless_asked_for() -> None:
+    trace = modscope.trace(nn.Linear(8, 2), x)
+    assert trace.calls[0].flops is None
+    assert trace.ops[0].flops is None
+
+
+def test_costs_without_ops_are_refused() -> None:
+    with pytest.raises(modscope.ModscopeError, match="counts op by op"):
+        modscope.record(nn.Linear(8, 2), costs=True, ops=False)
+
+
+def test_equal_ops_cost_equal_and_other_shapes_do_not() -> None:
+    linear = nn.Linear(8, 2)
+    with modscope.record(linear, costs=True) as recorder:
+        linear(x), linear(x), linear(x[:1])
+    assert [op.flops for op in recorder.trace.ops if op.name == "linear"] == [320, 320, 160]
+
+
+def test_costs_of_a_fake_run_are_those_of_a_real_one() -> None:
+    def cost() -> Any:
+        return root(nn.TransformerEncoderLayer(64, 4, 256, batch_first=True), torch.zeros(2, 100, 64)).flops
+
+    real = cost()
+    with modscope.fake():
+        assert cost() == real
+
+
+def test_reading_costs_moves_no_random_number() -> None:
+    model = nn.Sequential(nn.Dropout(), nn.Linear(8, 2))
+    with modscope.record(model, costs=True) as recorder:
+        model(x)
+    before = torch.get_rng_state()
+    assert recorder.trace.calls[0].flops == 320
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_memory_of_activations_is_what_ops_made() -> None:
+    model = nn.Sequential(nn.Linear(10, 1000), nn.Linear(1000, 10), nn.Linear(10, 500))
+    trace = modscope.trace(model, torch.zeros(1, 10))
+    assert trace.activation_bytes == 4 * 1510
+    assert trace.peak_activation_bytes == 4 * 1010
+
+
+def test_views_and_writes_in_place_take_no_memory() -> None:
+    model = Run(lambda a: (a + 1).view(-1).relu_()[:3])
+    trace = modscope.trace(model, x)
+    assert trace.activation_bytes == trace.peak_activation_bytes == 4 * 80

@@ -1,0 +1,150 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import modscope
+
+
+class Wide(nn.Module):
+    """Too wide for any machine: 4 TB of weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = nn.Linear(1_000_000, 1_000_000)
+        self.norm = nn.BatchNorm1d(1_000_000)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.norm(self.up(x)).relu()
+
+
+class Branching(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(100, 100)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.body(x)
+        return x if x.sum() > 0 else -x
+
+
+def test_a_model_larger_than_the_machine_is_built_and_traced() -> None:
+    with modscope.fake():
+        trace = modscope.trace(Wide(), torch.zeros(8, 1_000_000))
+    assert trace.origin == trace.tree.origin == "fake"
+    assert trace.tree.total_params == 1_000_003 * 1_000_000
+    assert [call.output_shapes for call in trace.calls] == [((8, 1_000_000),)] * 3
+    assert {call.outputs.spec.device for call in trace.calls} == {"cpu"}  # type: ignore[union-attr]
+
+
+def test_a_fake_trace_sees_what_a_real_one_sees() -> None:
+    def look() -> modscope.Trace:
+        model = nn.Sequential(nn.Conv2d(3, 64, 3), nn.BatchNorm2d(64), nn.Flatten(), nn.Linear(57_600, 5))
+        model(torch.zeros(2, 3, 32, 32))
+        return modscope.trace(model, torch.zeros(2, 3, 32, 32))
+
+    real = look()
+    with modscope.fake():
+        fake = look()
+    assert [(call.path, call.input_shapes, call.output_shapes) for call in fake.calls] == [
+        (call.path, call.input_shapes, call.output_shapes) for call in real.calls
+    ]
+    assert [op.name for op in fake.ops] == [op.name for op in real.ops]
+
+
+def test_a_constructor_may_branch_on_small_tensors() -> None:
+    with modscope.fake():
+        rates = torch.linspace(0, 0.5, 6).tolist()
+    assert rates == pytest.approx([0, 0.1, 0.2, 0.3, 0.4, 0.5])
+
+
+def test_initialisers_that_draw_until_numbers_fit_come_to_an_end() -> None:
+    with modscope.fake():
+        weight = nn.init.trunc_normal_(nn.Parameter(torch.empty(1000, 1000)))
+        nn.init.trunc_normal_(weight, a=-0.1, b=0.1)
+    assert weight.shape == (1000, 1000)
+
+
+def test_a_small_tensor_that_took_fake_values_has_no_numbers_any_more() -> None:
+    with modscope.fake():
+        counts = torch.zeros(8)
+        counts[0] = torch.zeros(10_000).sum()
+        with pytest.raises(modscope.ModscopeError, match="asks for the number in a fake tensor"):
+            counts.sum().item()
+
+
+def test_what_comes_of_fake_tensors_is_fake_however_small() -> None:
+    with modscope.fake():
+        places = torch.zeros(100, 100).topk(2).indices.to(torch.int32).long()
+        with pytest.raises(modscope.ModscopeError, match="asks for the number"):
+            places.sum().item()
+
+
+def test_a_branch_on_data_names_its_line_and_a_way_out() -> None:
+    line = Branching.forward.__code__.co_firstlineno + 2
+    with modscope.fake(), pytest.raises(modscope.ModscopeError) as caught:
+        modscope.trace(Branching(), torch.zeros(64, 100))
+    assert f"{__file__}:{line} asks for the number in a fake tensor" in str(caught.value)
+    assert "real inputs" in str(caught.value)
+    assert caught.value.__cause__ is not None
+    assert modscope.partial_trace(caught.value).calls[1].path == "body"
+
+
+def test_a_real_model_traced_under_fake_is_left_as_it_was() -> None:
+    model = nn.Sequential(nn.Linear(500, 500), nn.BatchNorm1d(500))
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    parameters = list(model.parameters())
+    with modscope.fake():
+        trace = modscope.trace(model, torch.zeros(64, 500))
+    assert trace.origin == "fake"
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    assert all(now is then for now, then in zip(model.parameters(), parameters, strict=True))
+    assert modscope.trace(model, torch.zeros(64, 500)).origin == "real"
+
+
+def test_a_model_on_the_meta_device_stands_in_with_its_ties_and_is_put_back() -> None:
+    with torch.device("meta"):
+        model = nn.Sequential(nn.Embedding(50_000, 1000), nn.Linear(1000, 50_000, bias=False))
+    model[1].weight = model[0].weight
+    with modscope.fake():
+        trace = modscope.trace(model, torch.zeros(8, 16, dtype=torch.long))
+    assert trace.tree.total_params == 50_000_000
+    assert trace.calls[0].output_shapes == ((8, 16, 50_000),)
+    assert model[0].weight is model[1].weight
+    assert model[0].weight.is_meta
+
+
+def test_a_model_made_in_one_block_runs_in_another() -> None:
+    with modscope.fake():
+        model = Wide()
+    with modscope.fake():
+        trace = modscope.trace(model, torch.zeros(8, 1_000_000))
+    assert trace.origin == "fake"
+
+
+def test_a_fake_model_changes_its_dtype() -> None:
+    with modscope.fake():
+        model = Wide().half()
+        trace = modscope.trace(model, torch.zeros(8, 1_000_000, dtype=torch.float16))
+        model.to(torch.bfloat16)
+    assert trace.calls[0].outputs.spec.dtype == "float16"  # type: ignore[union-attr]
+    assert {p.spec.dtype for m in modscope.inspect(model).values() for p in m.parameters} == {"bfloat16"}
+
+
+def test_fake_blocks_nest() -> None:
+    with modscope.fake(), modscope.fake():
+        model = Wide()
+    assert modscope.inspect(model).origin == "fake"
+
+
+def test_after_the_block_tensors_are_real_again() -> None:
+    with modscope.fake():
+        torch.zeros(10_000)
+    assert torch.zeros(10_000).sum().item() == 0
+
+
+def test_the_users_exception_under_fake_passes_unchanged() -> None:
+    with modscope.fake(), pytest.raises(RuntimeError, match="batch dim") as caught:
+        modscope.trace(nn.Bilinear(100, 100, 100), torch.zeros(64, 100), torch.zeros(63, 100))
+    assert not isinstance(caught.value, modscope.ModscopeError)
