@@ -32,6 +32,7 @@ class Edit:
     start: int
     end: int
     text: str
+    where: Location | None = None  # the same place in lines and columns
 
 
 @dataclass(frozen=True, slots=True)

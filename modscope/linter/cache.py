@@ -133,12 +133,17 @@ _CODE = (_HERE, _HERE / "rules", _HERE.parent)
 
 def _finding(entry: dict[str, Any], file: str) -> Finding:
     """A finding as it was, in a file that may be called otherwise now."""
+
+    def located(location: dict[str, Any] | None) -> Location | None:
+        return Location(**location | {"file": file}) if location else None
+
     location, fix = entry["location"], entry["fix"]
+    edits = [Edit(**edit | {"where": located(edit["where"])}) for edit in fix["edits"]] if fix else ()
     return Finding(
         **entry
         | {
             "severity": Severity(entry["severity"]),
-            "location": location and Location(**location | {"file": file}),
-            "fix": fix and Fix(fix["message"], tuple(Edit(**edit) for edit in fix["edits"]), fix["safe"]),
+            "location": located(location),
+            "fix": fix and Fix(fix["message"], tuple(edits), fix["safe"]),
         }
     )

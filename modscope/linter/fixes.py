@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from modscope.findings import Edit, Fix
+from modscope.findings import Fix
 from modscope.linter import cst
 from modscope.linter.rule import Change, Insert, Match, Remove, Replace, Rule
 from modscope.linter.slices import Slice
@@ -32,7 +32,7 @@ def prepare(rule: Rule, match: Match, piece: Slice, syntax: Syntax, tree: ast.Mo
         return None, str(reason)
     spans += _imports(match.imports, source, tree, source.line_of(piece.start))
     safe = rule.fix == "safe" if match.safe is None else match.safe
-    edits = tuple(Edit(source.byte(start), source.byte(end), text) for start, end, text in sorted(spans))
+    edits = tuple(source.edit(*span) for span in sorted(spans))
     return Fix(match.remedy or _remedy(match), edits, safe), None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 
 from modscope import suppressions
-from modscope.findings import Edit, Finding, Fix
+from modscope.findings import Finding, Fix
 from modscope.linter.rule import Rule
 from modscope.linter.rules import names
 from modscope.linter.text import SourceText
@@ -45,8 +45,8 @@ def _unused(
     message = f"nothing here for {said} to ignore" if said else "nothing here to ignore"
     if strange:
         message += f" (no rule is called {', '.join(f'`{name}`' for name in strange)})"
-    start, end, text = suppressions.without(source.text, ignore, unused)
-    fix = Fix("remove it", (Edit(source.byte(start), source.byte(end), text),), safe=True) if source.splices else None
+    edit = source.edit(*suppressions.without(source.text, ignore, unused))
+    fix = Fix("remove it", (edit,), safe=True) if source.splices else None
     return Finding(
         rule.name,
         message,

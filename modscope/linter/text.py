@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
 
-from modscope.findings import Finding, Location
+from modscope.findings import Edit, Finding, Location
 
 LARGEST = 2_000_000  # bytes; LibCST needs 360 times as much memory
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # what ends a line for Python; str.splitlines knows more
@@ -109,6 +109,10 @@ class SourceText:
         line, last = self.line_of(start), self.line_of(end)
         column, end_column = start - self.starts[line - 1] + 1, end - self.starts[last - 1] + 1
         return Location(self.file, line, column, last, end_column)
+
+    def edit(self, start: int, end: int, text: str) -> Edit:
+        """What puts a text in the place of some characters."""
+        return Edit(self.byte(start), self.byte(end), text, self.location(start, end))
 
     @cached_property
     def newline(self) -> str:

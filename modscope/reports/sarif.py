@@ -58,14 +58,8 @@ def _result(finding: Finding, index: int, fingerprint: str) -> dict[str, Any]:
     where = finding.location
     location: dict[str, Any] = {}
     if where is not None:
-        region = _region(where) | ({} if finding.source is None else {"snippet": {"text": finding.source}})
-        location["physicalLocation"] = {"artifactLocation": _artifact(where.file), "region": region}
-    logical = [
-        {"fullyQualifiedName": name, "kind": kind}
-        for name, kind in ((finding.scope, "type"), (finding.path, "object"))
-        if name is not None
-    ]
-    if logical:
+        location["physicalLocation"] = _physical(where, finding.source)
+    if logical := _logical(finding):
         location["logicalLocations"] = logical
     cell = f"cell {where.cell}: " if where is not None and where.cell is not None else ""
     result = {
@@ -76,9 +70,25 @@ def _result(finding: Finding, index: int, fingerprint: str) -> dict[str, Any]:
         "locations": [location] if location else [],
         "partialFingerprints": {"modscope/v1": fingerprint},
     }
-    if finding.fix is not None and where is not None:
-        result["fixes"] = [_fix(finding.fix, where)]
+    if where is not None and finding.fix is not None and (replacements := _replacements(finding.fix)):
+        changes = {"artifactLocation": _artifact(where.file), "replacements": replacements}
+        result["fixes"] = [{"description": {"text": finding.fix.message}, "artifactChanges": [changes]}]
     return result
+
+
+def _physical(where: Location, source: str | None) -> dict[str, Any]:
+    physical: dict[str, Any] = {"artifactLocation": _artifact(where.file), "region": _region(where)}
+    if source is not None and where.end_line in (None, where.line):  # the context holds the whole region
+        physical["contextRegion"] = {"startLine": where.line, "snippet": {"text": source}}
+    return physical
+
+
+def _logical(finding: Finding) -> list[dict[str, str]]:
+    """The class or function around it, and the module that was seen in a run."""
+    found = [] if finding.scope is None else [{"fullyQualifiedName": finding.scope}]
+    if finding.path is not None:
+        found.append({"fullyQualifiedName": finding.path or "(root)", "kind": "torch.nn.Module"})
+    return found
 
 
 def _region(where: Location) -> dict[str, int]:
@@ -91,18 +101,15 @@ def _region(where: Location) -> dict[str, int]:
     return {name: number for name, number in region.items() if number is not None}
 
 
-def _fix(fix: Fix, where: Location) -> dict[str, Any]:
-    replacements = [
-        {
-            "deletedRegion": {"byteOffset": edit.start, "byteLength": edit.end - edit.start},
-            "insertedContent": {"text": edit.text},
-        }
-        for edit in fix.edits
+def _replacements(fix: Fix) -> list[dict[str, Any]]:
+    """In lines and columns: bytes are for binary files, so a fix of which only those are known is left out."""
+    regions = [_region(edit.where) for edit in fix.edits if edit.where]
+    if len(regions) < len(fix.edits):
+        return []
+    return [
+        {"deletedRegion": region, "insertedContent": {"text": edit.text}}
+        for region, edit in zip(regions, fix.edits, strict=True)
     ]
-    return {
-        "description": {"text": fix.message},
-        "artifactChanges": [{"artifactLocation": _artifact(where.file), "replacements": replacements}],
-    }
 
 
 def _notifications(report: Report) -> list[dict[str, Any]]:
@@ -123,4 +130,4 @@ def _artifact(file: str) -> dict[str, str]:
     except UnicodeEncodeError:  # a surrogate that no file system gave
         name = file.encode("utf-8", "replace")
     path = quote(name.replace(os.sep.encode(), b"/"))
-    return {"uri": f"file://{path}" if os.path.isabs(file) else path}
+    return {"uri": f"file:///{path.lstrip('/')}" if os.path.isabs(file) else path}

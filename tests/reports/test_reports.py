@@ -9,10 +9,11 @@ from pathlib import Path
 from urllib.parse import unquote_to_bytes
 from xml.etree import ElementTree
 
+import jsonschema
 import pytest
-from sarif_pydantic import Sarif
 
-from modscope import reports
+from modscope import lint_source, reports
+from modscope.config import Config
 from modscope.errors import ModscopeError
 from modscope.findings import Edit, Finding, Fix, Location, Report, Rewrite, Severity, Skip
 
@@ -45,7 +46,7 @@ PAYLOADS = [
 
 def sample(text: str = "text", file: str = "pkg/net.py") -> Report:
     """One finding of each shape, with `text` wherever foreign text can stand."""
-    fix = Fix(f"wrap it {text}", (Edit(10, 12, f"nn.ModuleList({text})"),), safe=False)
+    fix = Fix(f"wrap it {text}", (Edit(10, 12, f"nn.ModuleList({text})", Location(file, 2, 5, 2, 7)),), safe=False)
     where = Location(file, 7, 9, 7, 20)
     before = text.replace("\n", " ").encode("utf-8", "surrogatepass") + b"\nx = [1]\n"
     return Report(
@@ -238,11 +239,69 @@ def sarif(report: Report) -> dict[str, object]:
     return json.loads(reports.render(report, "sarif"))["runs"][0]
 
 
-@pytest.mark.parametrize("report", [sample(), sample("\udcff\n\0"), Report(())], ids=["sample", "hostile", "empty"])
-def test_a_reader_of_sarif_understands_every_property(report: Report) -> None:
-    document = json.loads(reports.render(report, "sarif"))
-    read = Sarif.model_validate(document).model_dump(mode="json", by_alias=True, exclude_none=True)
-    assert read == document  # a property that SARIF does not have, or has elsewhere, would be lost
+NET = """# coding: utf-8
+class Net(torch.nn.Module):
+    def __init__(self, n):
+        super().__init__()
+        self.字 = [torch.nn.Linear(1, 1)]; self.layers = []  # modscope: ignore[direct-forward-call]
+        self.blocks = [
+            torch.nn.Linear(1, 1) for _ in range(n)]
+"""
+BOOK = json.dumps({"cells": [{"cell_type": "code", "source": ["import torch\n", *NET.splitlines(keepends=True)]}]})
+SCHEMA = Path(__file__).parents[2] / "fixtures/schemas/sarif-2.1.0-rtm.5.json"
+LINTED = {
+    "nothing": ("x = 1", "net.py"),
+    "several edits": (NET.replace("# coding: utf-8", "import torch"), "net.py"),
+    "a byte order mark": (("\ufeffimport torch\n" + NET).encode(), "net.py"),
+    "a notebook": (BOOK, "net.ipynb"),
+    "a broken cell": ('{"cells": [{"cell_type": "code", "source": "x = ("}]}', "net.ipynb"),
+    "no Python": ("x = (", "net.py"),
+    "no text": (b"\xff", "net.py"),
+    "a name of blanks": ("x = (", "a b/#%?: \udcff\n.py"),
+}
+REPORTS = {
+    "each shape": sample(),
+    "nothing examined": Report(()),
+    "only skips": Report((), skipped=(Skip("a b.py", "it is no longer there"),)),
+    "a finding without a place": Report((Finding("r", "m"),)),
+    "the root module": Report((Finding("r", "m", path=""),)),
+    "a fix of bytes": Report((Finding("r", "m", location=Location("a.py", 1), fix=Fix("f", (Edit(0, 1, ""),), True)),)),
+    "a fix without edits": Report((Finding("r", "m", location=Location("a.py", 1), fix=Fix("f", (), True)),)),
+    **{f"payload {number}": sample(payload, file=payload or "x") for number, payload in enumerate(PAYLOADS)},
+    **{name: lint_source(data, filename=file, config=Config(select=("ALL",))) for name, (data, file) in LINTED.items()},
+}
+
+
+@pytest.mark.parametrize("name", REPORTS)
+def test_sarif_is_what_its_schema_says(name: str) -> None:
+    document = json.loads(reports.render(REPORTS[name], "sarif"))
+    schema = json.loads(SCHEMA.read_text())
+    jsonschema.Draft4Validator(schema).validate(document)
+
+
+@pytest.mark.parametrize("name", ["several edits", "a byte order mark"])
+def test_a_sarif_region_is_counted_in_code_points(name: str) -> None:
+    data = LINTED[name][0]
+    text = data.decode("utf-8-sig") if isinstance(data, bytes) else data
+    lines = text.splitlines(keepends=True)
+    run = sarif(REPORTS[name])
+    assert run["columnKind"] == "unicodeCodePoints"
+    regions = [
+        (change["deletedRegion"], change["insertedContent"]["text"])
+        for result in run["results"]
+        for fix in result.get("fixes", ())
+        for change in fix["artifactChanges"][0]["replacements"]
+    ]
+
+    def place(line: int, column: int) -> int:
+        return sum(map(len, lines[: line - 1])) + column - 1
+
+    assert len(regions) > 2
+    for region, inserted in sorted(regions, key=lambda each: -each[0]["startLine"] * 1000 - each[0]["startColumn"]):
+        start, end = (place(region[f"{which}Line"], region[f"{which}Column"]) for which in ("start", "end"))
+        text = text[:start] + inserted + text[end:]
+    assert "self.字 = torch.nn.ModuleList([torch.nn.Linear(1, 1)]); self.layers = []\n" in text
+    assert "self.blocks = torch.nn.ModuleList([\n            torch.nn.Linear(1, 1) for _ in range(n)])\n" in text
 
 
 def test_a_sarif_result_says_where_what_and_how_to_mend_it() -> None:
@@ -257,13 +316,16 @@ def test_a_sarif_result_says_where_what_and_how_to_mend_it() -> None:
             "startColumn": 9,
             "endLine": 7,
             "endColumn": 20,
-            "snippet": {"text": "    x = text"},
         },
+        "contextRegion": {"startLine": 7, "snippet": {"text": "    x = text"}},
     }
-    assert location["logicalLocations"] == [{"fullyQualifiedName": "Nettext", "kind": "type"}]
+    assert location["logicalLocations"] == [{"fullyQualifiedName": "Nettext"}]
     (change,) = result["fixes"][0]["artifactChanges"]
     assert change["replacements"] == [
-        {"deletedRegion": {"byteOffset": 10, "byteLength": 2}, "insertedContent": {"text": "nn.ModuleList(text)"}}
+        {
+            "deletedRegion": {"startLine": 2, "startColumn": 5, "endLine": 2, "endColumn": 7},
+            "insertedContent": {"text": "nn.ModuleList(text)"},
+        }
     ]
 
 
