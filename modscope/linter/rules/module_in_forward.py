@@ -29,10 +29,12 @@ def _makes_modules(candidate: Candidate) -> bool:
 
 
 def _kept_parts(method: ast.FunctionDef) -> set[ast.AST]:
-    """All that stands in what the method assigns to attributes."""
+    """All that stands in what the method assigns to attributes, but for what is called there at once."""
     assigned = (each for each in statements(method.body) if isinstance(each, ast.Assign))
     kept = (each.value for each in assigned if isinstance(each.targets[0], ast.Attribute))
-    return {part for value in kept for part in ast.walk(value)}
+    parts = {part for value in kept for part in ast.walk(value)}
+    called = (each.func for each in parts if isinstance(each, ast.Call) and isinstance(each.func, ast.Call))
+    return parts.difference(*(ast.walk(func) for func in called))
 
 
 def _is_module(call: ast.Call, candidate: Candidate) -> bool:
