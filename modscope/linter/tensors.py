@@ -52,13 +52,22 @@ def is_function(name: str | None) -> bool:
 
 def factory(module: ModuleClass, node: cst.CSTNode | None) -> cst.Call | None:
     """The `torch.zeros(...)` that a tensor expression starts from; None when it starts from anything else."""
+    calls = (each for each in lineage(module, node) if isinstance(each, cst.Call))
+    return next((call for call in calls if module.name_of(call.func) in _FACTORY_NAMES), None)
+
+
+def lineage(module: ModuleClass, node: cst.CSTNode | None) -> Iterator[cst.CSTNode]:
+    """The expressions that a tensor is computed from, itself first: `x`, `torch.ones(4).exp()`, `torch.ones(4)`."""
     seen: set[str] = set()  # variables: `x = x + 1` starts from itself
     waiting = [node]
     while waiting:
         node = waiting.pop()
+        if node is None:
+            continue
+        yield node
         match node:
             case cst.Call(func=func) if module.name_of(func) in _FACTORY_NAMES:
-                return node
+                pass
             case cst.Call(func=func, args=[cst.Arg(value=first), *_]) if is_function(module.name_of(func)):
                 waiting.append(first)
             case cst.Call(func=cst.Attribute(value=owner, attr=cst.Name(method))) if method in METHODS:
@@ -67,11 +76,19 @@ def factory(module: ModuleClass, node: cst.CSTNode | None) -> cst.Call | None:
                 waiting += [right, left]
             case cst.UnaryOperation(expression=inner) | cst.Subscript(value=inner):
                 waiting.append(inner)
+            case cst.List(elements=elements) | cst.Tuple(elements=elements):
+                waiting += [each.value for each in elements]
             case cst.Name() | cst.Attribute() if (written := module.code(node)) not in seen:
                 seen.add(written)
                 given = values(module, node) if isinstance(node, cst.Name) else _set_to(module, node)
-                waiting += given if len(given) == 1 else []
-    return None
+                first_made = [each for each in given if each is None or not _mentions(module, each, written)]
+                waiting += given if len(first_made) == 1 else []
+
+
+def _mentions(module: ModuleClass, value: cst.CSTNode, written: str) -> bool:
+    """Whether a value is computed from the variable, or attribute, that it is for: `x = x.exp()`."""
+    kind = cst.Attribute if "." in written else cst.Name
+    return any(module.code(each) == written for each in module.nodes(kind, within=value))
 
 
 def requires_grad(module: ModuleClass, node: cst.CSTNode) -> bool:
