@@ -11,6 +11,7 @@ import modscope
 from modscope.config import Config
 from modscope.findings import Finding, Report
 from modscope.linter import rules
+from tests import golden
 
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "lint"
 EXPECTED = re.compile(r"#\s*expect:\s*([\w, -]+)")
@@ -19,7 +20,7 @@ HEADER = "import torch\nimport torch.nn as nn\nimport torch.nn.functional as F\n
 
 
 def fixtures() -> list[Path]:
-    return sorted(FIXTURES.glob("[!_]*.py"))
+    return sorted(path for path in FIXTURES.glob("[!_]*.py") if not path.stem.endswith(".fixed"))
 
 
 def example(name: str, title: str) -> str:
@@ -89,6 +90,18 @@ def test_the_fix_mends_the_bad_example_and_is_stable(name: str) -> None:
     assert mended != bad
     assert lint(mended, name).findings == ()
     ast.parse(mended)
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after"), list(golden.fixed()), ids=lambda each: getattr(each, "stem", each)
+)
+def test_the_fixed_fixture_is_what_the_fix_makes_and_one_more_run_leaves_it(
+    name: str, before: Path, after: Path
+) -> None:
+    """`python -m tests.golden` writes it; the difference is read like code."""
+    assert after.read_text() == golden.mended(name, before)
+    assert golden.mended(name, after) == ""
+    ast.parse(after.read_text())
 
 
 @pytest.mark.parametrize("name", rules.names())

@@ -10,6 +10,7 @@ from modscope.linter.calls import argument, is_literal
 from modscope.linter.candidate import Candidate
 from modscope.linter.facts import dotted
 from modscope.linter.inputs import is_input
+from modscope.linter.known import Kind
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, Replace, rule
 from modscope.linter.tensors import is_function, is_tensor
@@ -77,12 +78,16 @@ def result_dropped(module: ModuleClass) -> Iterator[Match]:
         if owner is None:
             continue
         written = module.code(owner)
-        plain = isinstance(owner, cst.Name) or module.attribute(owner) is not None
+        attribute = module.attribute(owner)
+        if module.registered.get(attribute or "") is Kind.PARAMETER:
+            refused = "a tensor cannot take the place of a parameter"
+        else:
+            refused = "" if isinstance(owner, cst.Name) or attribute else "there is no variable to assign the result to"
         yield Match(
             call,
             f"`{module.code(call.func)}` returns a new tensor, which is dropped: `{written}` stays as it is",
-            changes=(Replace(call, f"{written} = {module.code(call)}"),) if plain else (),
-            no_fix=None if plain else "there is no variable to assign the result to",
+            changes=() if refused else (Replace(call, f"{written} = {module.code(call)}"),),
+            no_fix=refused or None,
         )
 
 
