@@ -17,6 +17,7 @@ ESCAPES = frozenset(
         "equal",
         "allclose",
         "is_nonzero",
+        "_local_scalar_dense",
         "__bool__",
         "__int__",
         "__float__",

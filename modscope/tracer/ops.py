@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from itertools import count
 from sys import _getframe
 from types import CodeType
@@ -14,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from modscope.tracer.functions import Function
 from modscope.tracer.identity import Ref, Tensors
+from modscope.tracer.modes import past_functions
 from modscope.tracer.places import Place, locate
 from modscope.tracer.values import ATOMS, PLAIN_TENSORS, describe, refs
 
@@ -175,7 +177,7 @@ class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
         log = self._log
         function = log.function(func)
         pending = log.begin(function, args, kwargs)
-        output = func(*args, **kwargs)
+        output = past_functions(partial(func, **kwargs), *args)  # or function modes would see what is below them
         log.finish(pending, output)
         return output
 

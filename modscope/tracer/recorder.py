@@ -24,7 +24,7 @@ from modscope.tracer.restore import ModelState
 from modscope.tracer.swapping import swapping
 from modscope.tracer.tree import Captured, capture
 from modscope.tracer.watch import Running, Special, Watch, special
-from modscope.tracer.writes import Versions
+from modscope.tracer.writes import Change, Versions
 
 _TRACE = "__modscope_trace__"
 
@@ -50,6 +50,7 @@ class Recorder:
         self._threads_before: set[int] = set()
         self.before: ModelState | None = None  # where trace() keeps what it will put back
         self.versions: Versions | None = None
+        self.changes: list[Change] = []  # what will not be undone
         self._below: Watch | None = None
         self._watch: Watch | None = None
         self._notes: dict[tuple[str, str, int | None], None] = {}  # kind, message, module
@@ -88,7 +89,8 @@ class Recorder:
         self._watch = None
 
     def _finish(self, error: BaseException | None) -> None:
-        changes = [] if self.versions is None else list(self.versions.changes())
+        if self.versions is not None:
+            self.changes += self.versions.changes()
         self.versions = None
         self.captured.release()
         self.tensors.release()
@@ -97,7 +99,7 @@ class Recorder:
             self.calls,
             self.ops,
             list(self._notes),
-            changes,
+            self.changes,
             _error_row(error, self.calls),
             self.recorded,
             self._figures,
@@ -142,7 +144,7 @@ class Recorder:
         number = self.captured.add(module, holder, f"[{name}#{nth}]")
         self._look_for_special(first)
         if self.before is not None:
-            self.before.take(self.captured.alive_modules[first:])
+            self.before.take(self.captured, first)
         return number
 
     def _look_for_special(self, first: int) -> None:
@@ -210,6 +212,8 @@ def record(
     """Record whatever runs inside the block; `recorder.trace` is there when the block has ended."""
     if costs and not ops:
         raise ModscopeError("costs=True counts op by op and ops=False leaves them out; record one without the other")
+    if dispatch and not ops:
+        raise ModscopeError("dispatch=True adds ops that run below Python and ops=False leaves all ops out")
     return Recorder(check(model), Recorded(ops, backward, costs, values, dispatch), optimizer)
 
 

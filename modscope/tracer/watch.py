@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import nn
 
-from modscope.tracer import modes
+from modscope.tracer import kernels, modes
 from modscope.tracer.backward import Arrivals
 from modscope.tracer.ops import Functions, Kernels, OpLog
 from modscope.tracer.places import Place
-from modscope.tracer.shared import raise_recursion_limit
+from modscope.tracer.shared import recursion_room
 from modscope.tracer.values import PLAIN_TENSORS, Unknown, describe
 
 if TYPE_CHECKING:
@@ -71,21 +71,29 @@ class Watch:
         self._special = recorder.special
         self._backward = recorder.backward
         self._rows: list[Running] = recorder.calls
-        self._room = 0  # frames that the recursion limit was raised by
         self._log = OpLog(self, recorder.tensors, recorder.ops, recorder.numbers)
-        self._functions = Functions(self._log) if recorder.recorded.ops else None
+        self._functions: Functions | None = None
+        self._kernels: kernels.LooseKernels | None = None
+        if recorder.recorded.dispatch:
+            self._functions = both = kernels.AllFunctions(self._log)
+            self._kernels = both.kernels
+        elif recorder.recorded.ops:
+            self._functions = Functions(self._log)
 
     def start(self) -> None:
         """See the ops of this thread."""
         if self._functions is not None:
             torch._C._push_on_torch_function_stack(self._functions)
+        if self._kernels is not None:
+            kernels.push(self._kernels)
 
     def stop(self) -> None:
         """See them no longer, and take back what an interrupt left. May be called again."""
         if self._functions is not None:
             modes.remove(self._functions)
-        raise_recursion_limit(-self._room)
-        self._room = 0
+        if self._kernels is not None:
+            kernels.remove(self._kernels)
+        recursion_room.need(self, 0)
 
     def call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run one module call and write it down."""
@@ -107,7 +115,7 @@ class Watch:
         finally:
             self.running = outside
             if row.depth % _ROOM == _ROOM - 1:
-                self._make_room(-_FRAMES)
+                recursion_room.need(self, row.depth // _ROOM * _FRAMES)
         return output
 
     def _begin(
@@ -131,7 +139,7 @@ class Watch:
             row.inputs += tuple(map(self._described, kwargs.values()))
         self._rows.append(row)
         if row.depth % _ROOM == _ROOM - 1:
-            self._make_room(_FRAMES)
+            recursion_room.need(self, (row.depth // _ROOM + 1) * _FRAMES)
         return row
 
     def _described(self, value: Any) -> Any:
@@ -148,8 +156,11 @@ class Watch:
     def _with_care(self, row: Running, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kind = self._special.get(row.module)
         if kind == "TorchScript":
-            row.opaque = "TorchScript"
-            self.recorder.note("script", "ran in TorchScript: its inside was not seen", row.module)
+            if self._kernels is None:
+                row.opaque = "TorchScript"
+                self.recorder.note("script", "ran in TorchScript: its inside was not seen", row.module)
+            else:
+                self.recorder.note("script", "ran in TorchScript: its kernels were seen, and no calls", row.module)
         elif kind == "fusible" and self._functions is not None and _fuses(module, args):
             return self._from_below(row, module, args, kwargs)
         return self._proceed(module, args, kwargs)
@@ -166,15 +177,22 @@ class Watch:
             modes.remove(self._functions)
             if torch.is_autocast_enabled("cpu"):  # kernels that are run from Python are cast once more
                 row.opaque = "fused"
+                return self._unseen(module, args, kwargs)
+            if self._kernels is not None:
                 return self._proceed(module, args, kwargs)
-            with Kernels(self._log):
-                return self._proceed(module, args, kwargs)
+            # in one line: an interrupt at the end of a longer block would leave the mode on
+            with Kernels(self._log): return self._proceed(module, args, kwargs)  # noqa: E701  # fmt: skip
         finally:
             modes.set_function_modes(before)
 
-    def _make_room(self, frames: int) -> None:
-        raise_recursion_limit(frames)
-        self._room += frames
+    def _unseen(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self._kernels is None:
+            return self._proceed(module, args, kwargs)
+        kernels.remove(self._kernels)
+        try:
+            return self._proceed(module, args, kwargs)
+        finally:
+            kernels.push(self._kernels)
 
 
 def special(cls: type) -> Special | None:

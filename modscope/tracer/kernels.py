@@ -1,0 +1,68 @@
+"""What runs below Python, in the same pass as the torch functions that Python runs.
+
+A kernel belongs to the torch function it runs for, and is written down only where there is none to be seen: in
+TorchScript, in C++, and under the transforms of `torch.func`, where Python handles wrappers around the real tensors.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from itertools import chain, repeat, starmap
+from typing import Any
+
+import torch
+from torch._C._functorch import maybe_current_level
+
+from modscope.tracer.modes import past_functions
+from modscope.tracer.ops import Functions, Kernels, OpLog
+
+_C = torch._C
+
+
+class LooseKernels(Kernels):  # type: ignore[no-untyped-call]
+    """Kernels that run for no torch function."""
+
+    def __init__(self, log: OpLog) -> None:
+        super().__init__(log)
+        self.covered = False  # by a torch function that is written down
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if self.covered:
+            return past_functions(partial(func, **(kwargs or {})), *args)
+        return super().__torch_dispatch__(func, types, args, kwargs)
+
+
+class AllFunctions(Functions):
+    """Torch functions, and the kernels that run for none of them."""
+
+    def __init__(self, log: OpLog) -> None:
+        super().__init__(log)
+        self.kernels = LooseKernels(log)
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if maybe_current_level() is not None:
+            return func(*args, **(kwargs or {}))
+        outside = self.kernels.covered
+        self.kernels.covered = True
+        try:
+            return super().__torch_function__(func, types, args, kwargs)
+        finally:
+            self.kernels.covered = outside
+
+
+def push(mode: Kernels) -> None:
+    """Have it see what this thread runs."""
+    _C._push_on_torch_dispatch_stack(mode)
+
+
+def remove(mode: Kernels) -> None:
+    """Take it off the stack, wherever it is by now; harmless where it is not."""
+    stack = [_C._get_dispatch_stack_at(place) for place in range(_C._len_torch_dispatch_stack())]
+    for place, each in enumerate(stack):
+        if each is mode:
+            above = stack[place + 1 :]
+            # in one step, which no interrupt can divide: the user's modes would be lost
+            pops = starmap(_C._pop_torch_dispatch_stack, repeat((None,), len(above) + 1))
+            deque(chain(pops, map(_C._push_on_torch_dispatch_stack, above)), maxlen=0)
+            return
