@@ -6,17 +6,16 @@ they raise where a view is written in place, and put nodes of their own into the
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils.hooks import RemovableHandle
 
 from modscope.data import CallGradients, Gradient, TensorSpec
 from modscope.tracer import specs
+from modscope.tracer.modes import past_functions, past_modes
 from modscope.tracer.tree import Captured
 
 
@@ -29,9 +28,9 @@ class Arrivals:
     def hook(self, place: int) -> Any:
         """What notes the gradient of one output. It keeps no tensor alive."""
 
-        def note(gradient: Tensor) -> None:
-            with _unobserved():
-                self._specs[place] = specs.spec(gradient)
+        def note(gradient: Tensor | None) -> None:
+            if gradient is not None:  # an autograd Function of the user's may give none
+                self._specs[place] = past_modes(specs.spec, gradient)
 
         return note
 
@@ -60,13 +59,8 @@ class Backward:
         """Note the gradients that will come to these."""
         tensors = list(outputs)
         arrivals = Arrivals(len(tensors))
-        with torch._C.DisableTorchFunction():
-            for place, tensor in enumerate(tensors):
-                if tensor.requires_grad:
-                    try:
-                        self._handles.append(tensor.register_hook(arrivals.hook(place)))  # type: ignore[no-untyped-call]
-                    except RuntimeError:  # inside a transform of torch.func, which differentiates without hooks
-                        continue
+        for place, tensor in enumerate(tensors):
+            past_functions(self._hook, tensor, arrivals.hook(place))
         return arrivals
 
     def stop(self) -> None:
@@ -78,23 +72,24 @@ class Backward:
         self._handles.clear()
         self._seen.clear()
 
+    def _hook(self, tensor: Tensor, hook: Any) -> None:
+        if tensor.requires_grad:
+            try:
+                self._handles.append(tensor.register_hook(hook))  # type: ignore[no-untyped-call]
+            except RuntimeError:  # inside a transform of torch.func, which differentiates without hooks
+                return
+
     def _parameter_hook(self, number: int) -> Any:
         def note(parameter: Tensor) -> None:
             gradient = parameter.grad
             if gradient is not None:
-                with _unobserved(), torch.no_grad():
-                    self._seen[number] = _figures(gradient)
+                self._seen[number] = past_modes(_figures, gradient)
 
         return note
 
 
 def _figures(gradient: Tensor) -> tuple[Tensor, ...]:
     """Whether anything is not zero, whether all is finite, the norm: as tensors, so that no device is waited for."""
+    gradient = gradient.detach()
     values = gradient.coalesce().values() if gradient.layout is torch.sparse_coo else gradient
     return values.any(), values.isfinite().all(), torch.linalg.vector_norm(values.float())
-
-
-@contextmanager
-def _unobserved() -> Iterator[None]:
-    with torch._C.DisableTorchFunction(), _disable_current_modes():
-        yield

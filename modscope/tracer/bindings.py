@@ -47,23 +47,27 @@ def _values(spaces: Sequence[dict[Any, Any]]) -> Iterator[Any]:
 
 
 class Members:
-    """What is in a set of names."""
+    """What is in many sets of names."""
 
-    def __init__(self, space: set[str]) -> None:
-        self._space = space
-        self._before = set(space)
+    def __init__(self, spaces: Sequence[set[str]]) -> None:
+        self._empty = [space for space in spaces if not space]
+        self._filled = [(space, set(space)) for space in spaces if space]
 
     def put_back(self) -> None:
-        """Mend it if it differs."""
-        if self._space != self._before:
-            self._space.clear()
-            self._space.update(self._before)
+        """Mend those that differ."""
+        for space in filter(None, self._empty):
+            space.clear()
+        for space, before in self._filled:
+            if space != before:
+                space.clear()
+                space.update(before)
 
 
 class ClassAttributes:
     """What the attributes of a class are bound to."""
 
     def __init__(self, cls: type) -> None:
+        self.what = f"the class {cls.__name__}"
         self._cls = cls
         self._before = dict(vars(cls))
 

@@ -234,9 +234,11 @@ class _Builder:
         return self._storages[key]
 
     def _not_undone(self) -> Iterator[Note]:
-        for kind, tensor in self._rows.changes:
-            source = self._rows.captured.source(tensor) if isinstance(tensor, int) else Source("input", name=tensor)
-            if kind == "materialised":
+        for kind, what, reason in self._rows.changes:
+            source = self._rows.captured.source(what) if isinstance(what, int) else Source("input", name=what)
+            if kind == "not restored":
+                yield Note("not-restored", f"{source.name} could not be put back: {reason}", source.name)
+            elif kind == "materialised":
                 yield Note("lazy-materialised", f"{source.name} was lazy and has a shape now", source.name)
             elif source.kind != "buffer":  # those are put back
                 yield Note(f"{source.kind}-written", f"{source.name} was written in place", source.name)

@@ -1,24 +1,41 @@
-"""The stack of torch function modes of this thread."""
+"""The modes of this thread: the stack of torch function modes, and running something that no mode sees."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections import deque
+from collections.abc import Callable, Sequence
+from itertools import chain, repeat, starmap
+from typing import Any, TypeVar
 
 import torch
+from torch.utils._python_dispatch import _disable_current_modes
+
+_Result = TypeVar("_Result")
+_C = torch._C
+
+# Each of the two is one line, so that an interrupt strikes within `act` or not at all: at the end of a longer block it
+# would leave the modes off.
+
+
+def past_functions(act: Callable[..., _Result], *args: Any) -> _Result:
+    """Run it where neither function modes nor the `__torch_function__` of a tensor see it."""
+    with _C.DisableTorchFunction(): return act(*args)  # noqa: E701  # fmt: skip
+
+
+def past_modes(act: Callable[..., _Result], *args: Any) -> _Result:
+    """Run it where no dispatch mode sees it either, neither the user's nor ours."""
+    with _C.DisableTorchFunction(), _disable_current_modes(): return act(*args)  # noqa: E701  # fmt: skip
 
 
 def function_modes() -> list[Any]:
     """All of them, the innermost last."""
-    return [torch._C._get_function_stack_at(place) for place in range(torch._C._len_torch_function_stack())]
+    return [_C._get_function_stack_at(place) for place in range(_C._len_torch_function_stack())]
 
 
 def set_function_modes(modes: Sequence[Any]) -> None:
-    """Have these, and no others."""
-    while torch._C._len_torch_function_stack():
-        torch._C._pop_torch_function_stack()
-    for mode in modes:
-        torch._C._push_on_torch_function_stack(mode)
+    """Have these, and no others. In one step, which no interrupt can divide: the user's modes would be lost."""
+    pops = starmap(_C._pop_torch_function_stack, repeat((), _C._len_torch_function_stack()))
+    deque(chain(pops, map(_C._push_on_torch_function_stack, modes)), maxlen=0)
 
 
 def remove(mode: Any) -> None:

@@ -11,7 +11,8 @@ _set_versions = torch._C._autograd._unsafe_set_version_counter
 class Numbers:
     """The values of one buffer or gradient, and the memory they were in."""
 
-    def __init__(self, tensor: Tensor) -> None:
+    def __init__(self, tensor: Tensor, what: int | str) -> None:
+        self.what = what
         self._tensor = tensor
         self._memory = tensor.data  # the same memory, and no part of the graph
         self._values = tensor.data.clone()
@@ -25,8 +26,8 @@ class Numbers:
         elif not _same_memory(tensor, self._memory):
             tensor.data = self._memory
         if not _same_bits(self._memory, self._values):
-            with torch.inference_mode(self._memory.is_inference()):
-                self._memory.copy_(self._values)
+            # in one line: an interrupt at the end of a longer block would leave the mode as it is in there
+            with torch.inference_mode(self._memory.is_inference()): self._memory.copy_(self._values)  # noqa: E701  # fmt: skip
         if self._version is not None and tensor._version != self._version:
             _set_versions((tensor,), (self._version,))
 

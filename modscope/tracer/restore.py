@@ -7,21 +7,22 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from itertools import chain
 from operator import attrgetter, is_, itemgetter
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
-from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils.hooks import RemovableHandle
 
 from modscope.tracer.bindings import ClassAttributes, Members, Names
+from modscope.tracer.modes import past_modes
 from modscope.tracer.numbers import Numbers
 from modscope.tracer.specs import PLAIN
+from modscope.tracer.tree import Captured
 
+_Result = TypeVar("_Result")
 _read = object.__getattribute__
 _PASSING = "_non_persistent_buffers_set"
 _HOLDING = ("_parameters", "_buffers", "_modules")
@@ -37,49 +38,67 @@ class ModelState:
     """A model, and whatever else its forward meets: taken before, put back after."""
 
     def __init__(self) -> None:
+        self.failed: dict[int | str, str] = {}  # what could not be put back, a tensor by its number, and why
         self._parts: list[_Modules | _Gradients] = []
         self._classes: dict[int, ClassAttributes] = {}  # by id: a class may refuse to be hashed
         self._numbers: dict[int, Numbers] = {}  # by id of the tensor
 
-    def take(self, modules: Sequence[nn.Module]) -> None:
-        """How these modules are now. Lazy ones become other modules: that cannot be undone."""
-        with _unobserved():
-            part = _Modules(modules)
-            if not PLAIN.issuperset(map(type, chain(part.parameters, part.buffers))):
-                part = _Modules([module for module in modules if not _waits(module)])
-            self._parts.append(part)
-            for cls in {id(cls): cls for cls in map(type, part.modules)}.values():
-                for each in cls.__mro__:
-                    if id(each) not in self._classes and each is not nn.Module and each is not object:
-                        self._classes[id(each)] = ClassAttributes(each)
-            self._take_numbers(part.buffers)
-        self.take_gradients(part.parameters)
+    def take(self, captured: Captured, first: int = 0) -> None:
+        """How the modules from this number on are now. Lazy ones become other modules: that cannot be undone."""
+        past_modes(self._take, captured, captured.alive_modules[first:])
 
-    def take_gradients(self, tensors: Iterable[Tensor]) -> None:
+    def take_gradients(self, tensors: Iterable[Tensor], captured: Captured) -> None:
         """The gradients of leaves, and the hooks on them."""
-        with _unobserved():
-            part = _Gradients([tensor for tensor in tensors if type(tensor) is nn.Parameter or tensor.is_leaf])
-            self._parts.append(part)
-            self._take_numbers(gradient for gradient in part.gradients if gradient is not None)
-
-    def _take_numbers(self, tensors: Iterable[Tensor]) -> None:
-        for tensor in tensors:
-            if id(tensor) not in self._numbers and not tensor.is_meta:
-                self._numbers[id(tensor)] = Numbers(tensor)
+        past_modes(self._take_gradients, tensors, captured)
 
     def put_back(self) -> None:
-        """Mend what differs."""
-        with _unobserved(), torch.no_grad():
-            for part in self._parts:
-                part.put_back()
-            for attributes in self._classes.values():
-                attributes.put_back()
-            for numbers in self._numbers.values():
-                numbers.put_back()
+        """Mend what differs. May be interrupted, and called again."""
+        with torch.no_grad(): past_modes(self._put_back)  # in one line, for an interrupt  # noqa: E701  # fmt: skip
+
+    def _take(self, captured: Captured, modules: Sequence[nn.Module]) -> None:
+        part = _Modules(modules)
+        if not PLAIN.issuperset(map(type, chain(part.parameters, part.buffers))):
+            part = _Modules([module for module in modules if not _waits(module)])
+        self._parts.append(part)
+        for cls in {id(cls): cls for cls in map(type, part.modules)}.values():
+            for each in cls.__mro__:
+                if id(each) not in self._classes and each is not nn.Module and each is not object:
+                    self._classes[id(each)] = ClassAttributes(each)
+        for buffer in part.buffers:
+            self._take_numbers(buffer, captured.tensors.get(id(buffer), "a buffer"))
+        self._take_gradients(part.parameters, captured)
+
+    def _take_gradients(self, tensors: Iterable[Tensor], captured: Captured) -> None:
+        leaves = [tensor for tensor in tensors if type(tensor) is nn.Parameter or tensor.is_leaf]
+        part = _Gradients(leaves)
+        self._parts.append(part)
+        for leaf, gradient in zip(leaves, part.gradients, strict=True):
+            if gradient is not None:
+                self._take_numbers(gradient, captured.tensors.get(id(leaf), "a gradient"))
+
+    def _take_numbers(self, tensor: Tensor, what: int | str) -> None:
+        if id(tensor) not in self._numbers and not tensor.is_meta:
+            numbers = self._attempt(what, Numbers, tensor, what)
+            if numbers is not None:
+                self._numbers[id(tensor)] = numbers
+
+    def _put_back(self) -> None:
+        for part in (*self._parts, *self._classes.values(), *self._numbers.values()):
+            self._attempt(part.what, part.put_back)
+
+    def _attempt(self, what: int | str, act: Callable[..., _Result], *args: Any) -> _Result | None:
+        """What cannot be done is written down, and does not keep the rest from being done."""
+        try:
+            return act(*args)
+        except Exception as error:
+            self.failed[what] = f"{type(error).__name__}: {error}"
+            return None
 
 
 class _Modules:
     """What some modules are made of."""
+
+    what = "what the modules hold"
 
     def __init__(self, modules: Sequence[nn.Module]) -> None:
         self.modules = list(modules)
@@ -93,7 +112,7 @@ class _Modules:
         hooked = [each for each in self._hooks if any(each)] if any(chain.from_iterable(self._hooks)) else []
         self._hooked = set(map(id, chain.from_iterable(hooked)))
         self._names = Names([*self._owns, *parameters, *buffers, *children, *chain.from_iterable(hooked)])
-        self._members = [Members(own[_PASSING]) for own in self._owns if own.get(_PASSING)]
+        self._members = Members([own[_PASSING] for own in self._owns if _PASSING in own])
 
     def put_back(self) -> None:
         if not all(map(is_, map(type, self.modules), self._kinds)):
@@ -101,8 +120,7 @@ class _Modules:
                 if type(module) is not kind:
                     object.__setattr__(module, "__class__", kind)
         self._names.put_back()
-        for members in self._members:
-            members.put_back()
+        self._members.put_back()
         if RemovableHandle.next_id != self._next_hook:
             for hooks in chain.from_iterable(self._hooks):
                 if id(hooks) not in self._hooked:
@@ -111,6 +129,8 @@ class _Modules:
 
 class _Gradients:
     """The gradients of some leaves, and the hooks on them."""
+
+    what = "gradients"
 
     def __init__(self, tensors: list[Tensor]) -> None:
         self._tensors = tensors
@@ -159,10 +179,3 @@ def _waits(module: nn.Module) -> bool:
     own = _read(module, "__dict__")
     columns = list(_columns([own]))
     return any(map(is_lazy, _tensors(chain(columns[0], columns[1]))))
-
-
-@contextmanager
-def _unobserved() -> Iterator[None]:
-    """Neither the user's modes nor ours see what is done here."""
-    with torch._C.DisableTorchFunction(), _disable_current_modes():
-        yield

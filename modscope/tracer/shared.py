@@ -1,6 +1,7 @@
 """What all recordings of a process need changed together: the first one in changes it, the last one out puts it back.
 
-Two threads may record at once and end in any order, so that none of them can put back what it found.
+Two threads may record at once and end in any order, so that none of them can put back what it found. An interrupt may
+strike at any line: whatever is done here can be done again.
 """
 
 from __future__ import annotations
@@ -9,9 +10,16 @@ import gc
 import sys
 import threading
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
+_Result = TypeVar("_Result")
 _lock = threading.RLock()
+
+
+def alone(act: Callable[..., _Result], *args: Any) -> _Result:
+    """Run it while no other thread is in here."""
+    # in one line: an interrupt at the end of a longer block would leave the lock held
+    with _lock: return act(*args)  # noqa: E701  # fmt: skip
 
 
 class Shared:
@@ -26,23 +34,28 @@ class Shared:
 
     def need(self, user: object) -> None:
         """Have it changed until this user leaves."""
-        with _lock:
-            self._users.append(user)
-            if not self._before:
-                self._before.append(self._read())
-                self._change()
+        alone(self._need, user)
 
     def leave(self, user: object) -> None:
         """No longer need it; harmless where it was not needed."""
-        with _lock:
-            self._users = [each for each in self._users if each is not user]
-            if self._before and not self._users:
-                self._put_back(self._before[0])
-                self._before.clear()
+        alone(self._leave, user)
+
+    def _need(self, user: object) -> None:
+        self._users.append(user)
+        if not self._before:
+            self._before.append(self._read())
+            self._change()
+
+    def _leave(self, user: object) -> None:
+        self._users = [each for each in self._users if each is not user]
+        if self._before and not self._users:
+            self._put_back(self._before[0])
+            self._before.clear()
 
 
-def _resume(enabled: bool) -> None:
-    if gc.get_freeze_count() == 0:  # else they are the user's
+def _resume(before: tuple[bool, int]) -> None:
+    enabled, frozen = before
+    if frozen == 0:  # else they are the user's
         # all that was made goes to the oldest generation: the young one would be gone through at once
         gc.freeze()
         gc.unfreeze()
@@ -50,25 +63,43 @@ def _resume(enabled: bool) -> None:
 
 
 # Rows pile up while a model runs, and the collector would go through all of them again and again.
-collector = Shared(gc.isenabled, gc.disable, _resume)
+collector = Shared(lambda: (gc.isenabled(), gc.get_freeze_count()), gc.disable, _resume)
 
 
-_raised = 0
+class RecursionRoom:
+    """The room that recordings add to the recursion limit, for their own frames."""
+
+    def __init__(self) -> None:
+        self._rooms: dict[int, int] = {}  # by id of who needs it
+        self._limit = sys.getrecursionlimit()  # the user's, unless it has been set since
+        self._ours = (self._limit, self._limit)  # what the limit is where nobody has set it
+
+    def need(self, user: object, frames: int) -> None:
+        """Have so many frames more for this user, until it says otherwise."""
+        alone(self._need, user, frames)
+
+    def limit(self) -> int:
+        """The limit without the room."""
+        now = sys.getrecursionlimit()
+        return self._limit if now in self._ours else now
+
+    def set_limit(self, limit: int) -> None:
+        """Set what `limit()` reads."""
+        alone(self._set, limit)
+
+    def _need(self, user: object, frames: int) -> None:
+        limit = self.limit()
+        if frames:
+            self._rooms[id(user)] = frames
+        else:
+            self._rooms.pop(id(user), None)
+        self._set(limit)
+
+    def _set(self, limit: int) -> None:
+        room = limit + sum(self._rooms.values())
+        self._limit, self._ours = limit, (sys.getrecursionlimit(), room)  # an interrupt may keep the old one
+        sys.setrecursionlimit(room)
+        self._ours = room, room
 
 
-def raise_recursion_limit(frames: int) -> None:
-    """Make room for our own frames; with a negative number, take it back."""
-    global _raised
-    with _lock:
-        _raised += frames
-        sys.setrecursionlimit(sys.getrecursionlimit() + frames)
-
-
-def recursion_limit() -> int:
-    """The limit without our own room."""
-    return sys.getrecursionlimit() - _raised
-
-
-def set_recursion_limit(limit: int) -> None:
-    """Set the limit that `recursion_limit` reads."""
-    sys.setrecursionlimit(limit + _raised)
+recursion_room = RecursionRoom()

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.parameter import Parameter, is_lazy
 
 from modscope.data import Shape, TensorSpec
+from modscope.tracer.modes import past_functions
 
 Facts = tuple[Any, ...]
 
@@ -21,16 +22,19 @@ facts: Any = attrgetter("shape", "dtype", "device", "layout", "requires_grad")
 
 def spec(tensor: Tensor) -> TensorSpec:
     """What a tensor is. A lazy parameter has the shape (), as nothing is known of it yet."""
-    with torch._C.DisableTorchFunction():
-        if is_lazy(tensor):
-            return TensorSpec((), name(tensor.dtype), str(tensor.device), tensor.requires_grad)
-        if tensor.is_nested:
-            return _nested_spec(tensor)
-        whole = facts(tensor)
-        local = getattr(tensor, "_local_tensor", None)
-        if isinstance(local, Tensor) and hasattr(tensor, "placements"):
-            return _distributed_spec(whole, local, tensor.placements)
-        return plain_spec(whole)
+    return past_functions(_spec_of, tensor)
+
+
+def _spec_of(tensor: Tensor) -> TensorSpec:
+    if is_lazy(tensor):
+        return TensorSpec((), name(tensor.dtype), str(tensor.device), tensor.requires_grad)
+    if tensor.is_nested:
+        return _nested_spec(tensor)
+    whole = facts(tensor)
+    local = getattr(tensor, "_local_tensor", None)
+    if isinstance(local, Tensor) and hasattr(tensor, "placements"):
+        return _distributed_spec(whole, local, tensor.placements)
+    return plain_spec(whole)
 
 
 def plain_spec(seen: Facts) -> TensorSpec:

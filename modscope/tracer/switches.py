@@ -12,15 +12,15 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from threading import get_ident
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch.utils._python_dispatch import _disable_current_modes
 
-from modscope.tracer.shared import recursion_limit, set_recursion_limit
+from modscope.tracer import modes
+from modscope.tracer.shared import alone, recursion_room
 
 _C = torch._C
 
@@ -43,12 +43,7 @@ def _all_identical(before: Any, now: Any) -> bool:
 
 def _unobserved(function: Callable[..., Any]) -> Callable[..., Any]:
     """Past the user's modes: under fake tensors the state of a generator has no numbers."""
-
-    def alone(*args: Any) -> Any:
-        with _C.DisableTorchFunction(), _disable_current_modes():
-            return function(*args)
-
-    return alone
+    return partial(modes.past_modes, function)
 
 
 def _generators() -> Iterator[Switch]:
@@ -67,11 +62,10 @@ def _generators() -> Iterator[Switch]:
             numpy.random.set_state,
             lambda before, now: before[1].tobytes() == now[1].tobytes() and before[2:] == now[2:],
         )
-        yield Switch(numpy.geterr, lambda errors: numpy.seterr(**errors))
 
 
 def _torch_modes() -> Iterator[Switch]:
-    """What each thread has its own of."""
+    """What torch has one of in each thread."""
     yield Switch(torch.is_grad_enabled, _C._set_grad_enabled)
     yield Switch(_C._is_fwd_grad_enabled, _C._set_fwd_grad_enabled)
     for device in ("cpu", "cuda"):
@@ -81,7 +75,8 @@ def _torch_modes() -> Iterator[Switch]:
     yield Switch(_C._is_multithreading_enabled, _C._set_multithreading_enabled)
     yield Switch(_C._is_view_replay_enabled, _C._set_view_replay_enabled)
     yield Switch(_device, _set_device, _all_identical)
-    yield Switch(_function_modes, _set_function_modes, _all_identical)
+    yield Switch(modes.function_modes, modes.set_function_modes, _all_identical)
+    yield Switch(_C._get_torch_function_state, _C._set_torch_function_state)  # type: ignore[attr-defined]
 
 
 def _settings() -> Iterator[Switch]:
@@ -129,30 +124,25 @@ def _set_device(before: tuple[Any, Any]) -> None:
         module.CURRENT_DEVICE = remembered  # type: ignore[attr-defined]
 
 
-def _function_modes() -> list[Any]:
-    return [_C._get_function_stack_at(place) for place in range(_C._len_torch_function_stack())]
-
-
-def _set_function_modes(modes: list[Any]) -> None:
-    while _C._len_torch_function_stack():
-        _C._pop_torch_function_stack()
-    for mode in modes:
-        _C._push_on_torch_function_stack(mode)
-
-
 def _interpreter() -> Iterator[Switch]:
     yield Switch(lambda: (warnings.filters, list(warnings.filters)), _set_filters)
     yield Switch(gc.get_threshold, lambda threshold: gc.set_threshold(*threshold))
     yield Switch(gc.get_debug, gc.set_debug)
-    yield Switch(recursion_limit, set_recursion_limit)
+    yield Switch(recursion_room.limit, recursion_room.set_limit)
     yield Switch(sys.getswitchinterval, sys.setswitchinterval)
-    yield Switch(sys.gettrace, sys.settrace, _identical)
-    yield Switch(sys.getprofile, sys.setprofile, _identical)
     yield Switch(
         lambda: (sys.excepthook, threading.excepthook, warnings.showwarning),
         _set_hooks,
         _all_identical,
     )
+
+
+def _of_the_thread() -> Iterator[Switch]:
+    """What Python and NumPy have one of in each thread."""
+    yield Switch(sys.gettrace, sys.settrace, _identical)
+    yield Switch(sys.getprofile, sys.setprofile, _identical)
+    if numpy := sys.modules.get("numpy"):
+        yield Switch(numpy.geterr, lambda errors: numpy.seterr(**errors))
     if threading.current_thread() is threading.main_thread():  # only there Python lets a handler be set
         yield Switch(lambda: list(map(signal.getsignal, _SIGNALS)), _set_handlers)
 
@@ -162,8 +152,8 @@ _SIGNALS = sorted(signal.valid_signals())
 
 def _set_filters(before: tuple[Any, list[Any]]) -> None:
     warnings.filters, filters = before
+    warnings.resetwarnings()  # what the process remembers of them counts no longer
     warnings.filters[:] = filters  # type: ignore[index]
-    warnings._filters_mutated()  # type: ignore[attr-defined]
 
 
 def _set_hooks(before: tuple[Any, Any, Any]) -> None:
@@ -179,25 +169,43 @@ def _set_handlers(before: list[Any]) -> None:
 class Switches:
     """How all of them stand for this thread.
 
-    Of what the whole process shares, a recording that begins while another thread's still runs takes over what that
-    one found: what it sees itself is in the middle of a forward.
+    What the whole process shares is taken by the first of several that run in different threads, and put back by the
+    last: what the others find is in the middle of a forward, and what they would put back is in the way of another.
     """
 
     _running: ClassVar[list[Switches]] = []
 
     def __init__(self) -> None:
         self._thread = get_ident()
-        self._own: list[tuple[Switch, Any]] = [(switch, switch.read()) for switch in _torch_modes()]
-        earlier = [each for each in self._running if each is not self]
-        if earlier and all(each._thread != self._thread for each in earlier):
-            self._common: list[tuple[Switch, Any]] = earlier[0]._common
-        else:
-            self._common = [(switch, switch.read()) for switch in (*_generators(), *_settings(), *_interpreter())]
-        self._running.append(self)
+        self._own = _read((*_torch_modes(), *_of_the_thread()))
+        self._common: list[tuple[Switch, Any]] = []
+        self.failed: dict[int | str, str] = {}  # what could not be put back, and why
+        alone(self._begin)
 
     def put_back(self) -> None:
         """Set what has moved."""
-        for switch, before in (*self._common, *self._own):
-            if not switch.same(before, switch.read()):
-                switch.write(before)
-        self._running[:] = [each for each in self._running if each is not self]
+        self._mend(self._own)
+        alone(self._end)
+
+    def _begin(self) -> None:
+        elsewhere = [each for each in self._running if each._thread != self._thread]
+        self._common = elsewhere[0]._common if elsewhere else _read((*_generators(), *_settings(), *_interpreter()))
+        self._running.append(self)
+
+    def _end(self) -> None:
+        others = [each for each in self._running if each is not self]
+        if all(each._thread == self._thread for each in others):
+            self._mend(self._common)
+        self._running[:] = others
+
+    def _mend(self, before: list[tuple[Switch, Any]]) -> None:
+        for switch, value in before:
+            try:
+                if not switch.same(value, switch.read()):
+                    switch.write(value)
+            except Exception as error:
+                self.failed[f"what {getattr(switch.write, '__name__', 'a switch')} sets"] = repr(error)
+
+
+def _read(switches: Iterable[Switch]) -> list[tuple[Switch, Any]]:
+    return [(switch, switch.read()) for switch in switches]

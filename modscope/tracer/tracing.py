@@ -15,36 +15,52 @@ from modscope.tracer.restore import ModelState
 from modscope.tracer.shared import collector
 from modscope.tracer.switches import Switches
 from modscope.tracer.values import describe
-from modscope.tracer.writes import Versions
+from modscope.tracer.writes import Change, Versions
 
 
 class Before:
     """All that the forward must leave as it was. Taken in steps: what was not reached is not put back."""
 
     def __init__(self) -> None:
-        self.stand_ins = StandIns()
-        self.model = ModelState()
+        self._recorder: Recorder | None = None
+        self._stand_ins = StandIns()
+        self._model = ModelState()
         self._switches: Switches | None = None
-        self._done = False
+        self._ended = False
 
-    def take(self, recorder: Recorder, inputs: Sequence[tuple[str, Tensor]]) -> None:
+    def take(self, model: nn.Module, inputs: Any, recorded: Recorded) -> tuple[Recorder, Any]:
+        """Gives what will watch the forward, and the inputs to run it with."""
+        collector.need(self)
         self._switches = Switches()
-        recorder.before = self.model
-        recorder.versions = Versions(recorder.tensors, inputs)
-        self.model.take(recorder.captured.alive_modules)
-        self.model.take_gradients([tensor for _, tensor in inputs])
+        inputs = self._stand_ins.take(model, inputs)
+        recorder = self._recorder = Recorder(model, recorded)
+        given = _given(*inputs)
+        recorder.before = self._model
+        recorder.versions = Versions(recorder.tensors, given)
+        self._model.take(recorder.captured)
+        self._model.take_gradients([tensor for _, tensor in given], recorder.captured)
+        return recorder, inputs
 
-    def put_back(self) -> None:
-        """May be interrupted, and called again. Each part is put back whatever happens to the others."""
-        if self._done:
+    def end(self, error: BaseException | None = None) -> None:
+        """Watch no longer and put all back. May be interrupted, and called again; no part depends on the others."""
+        if self._ended:
             return
         with ExitStack() as parts:
             parts.callback(collector.leave, self)
-            parts.callback(self.stand_ins.put_back)
+            parts.callback(self._note_failures)
             if self._switches is not None:
                 parts.callback(self._switches.put_back)
-            parts.callback(self.model.put_back)
-        self._done = True
+            parts.callback(self._stand_ins.put_back)
+            parts.callback(self._model.put_back)
+            if self._recorder is not None:
+                parts.callback(self._recorder.stop, error)
+        self._ended = True
+
+    def _note_failures(self) -> None:
+        if self._recorder is not None and self._switches is not None:
+            changes = self._recorder.changes
+            failed = {**self._model.failed, **self._switches.failed}
+            changes += [Change("not restored", what, reason) for what, reason in failed.items()]
 
 
 def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
@@ -60,30 +76,21 @@ def trace_with_costs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[st
 def _trace(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], recorded: Recorded) -> Trace:
     before = Before()
     try:
-        collector.need(before)
-        args, kwargs = before.stand_ins.take(check(model), (args, kwargs))
-        recorder = Recorder(model, recorded)
-    except BaseException:
-        before.put_back()
-        raise
-    try:
         try:
-            before.take(recorder, _given(args, kwargs))
+            recorder, (args, kwargs) = before.take(check(model), (args, kwargs), recorded)
             recorder.start()
             model(*args, **kwargs)
         except BaseException as error:
-            recorder.stop(error)
+            before.end(error)
             raise
         finally:
-            recorder.stop()
-            before.put_back()
+            before.end()
     finally:  # an interrupt may have hit the first
-        recorder.stop()
-        before.put_back()
+        before.end()
     return recorder.trace
 
 
-def _given(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> list[tuple[str, Tensor]]:
+def _given(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[tuple[str, Tensor]]:
     """The tensors among the arguments, each with the name of its argument."""
     found: list[tuple[str, Tensor]] = []
     for name, value in (*((f"args[{place}]", each) for place, each in enumerate(args)), *kwargs.items()):

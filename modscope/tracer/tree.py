@@ -25,6 +25,7 @@ from modscope.errors import ModscopeError
 from modscope.tracer import specs
 from modscope.tracer.hidden import SIMPLE, Search
 from modscope.tracer.infos import HOOKS, Rows, hook_infos
+from modscope.tracer.modes import past_functions
 from modscope.tracer.shared import collector
 
 _STANDARD = frozenset(vars(nn.Module()))
@@ -284,12 +285,15 @@ def _unusual(module: nn.Module, own: dict[str, Any]) -> tuple[Any, ...]:
 
 def _specs(tensors: list[Tensor]) -> list[specs.Facts | TensorSpec | None]:
     """What each tensor is; None where nothing is known yet."""
+    try:
+        return past_functions(_read_specs, tensors)
+    except RuntimeError:  # a nested tensor refuses to say its shape
+        return [_careful_spec(tensor) for tensor in tensors]
+
+
+def _read_specs(tensors: list[Tensor]) -> list[specs.Facts | TensorSpec | None]:
     facts, plain = specs.facts, specs.PLAIN
-    with torch._C.DisableTorchFunction():
-        try:
-            return [facts(tensor) if type(tensor) in plain else _careful_spec(tensor) for tensor in tensors]
-        except RuntimeError:  # a nested tensor refuses to say its shape
-            return [_careful_spec(tensor) for tensor in tensors]
+    return [facts(tensor) if type(tensor) in plain else _careful_spec(tensor) for tensor in tensors]
 
 
 def active_fake_mode() -> FakeTensorMode | None:

@@ -18,6 +18,7 @@ from torch.utils import _pytree
 
 from modscope.data import Constant, Nested, TensorRef, Value
 from modscope.tracer.identity import Ref
+from modscope.tracer.modes import past_functions
 
 DEEPEST = 64  # containers inside one another; deeper ones are recorded by type
 MOST = 20_000  # items of one value; containers that share containers have exponentially many
@@ -121,8 +122,7 @@ def _registered(value: Any, kind: type) -> tuple[Iterable[Any], None] | None:
     if node is None:
         return None
     try:
-        with torch._C.DisableTorchFunction():
-            return list(node.flatten_fn(value)[0]), None
+        return list(past_functions(node.flatten_fn, value)[0]), None
     except Exception:
         return None
 

@@ -16,10 +16,11 @@ from modscope.tracer.identity import Tensors
 
 
 class Change(NamedTuple):
-    """One thing that is not undone: a captured tensor by its number, an input by its name."""
+    """One thing that is not undone: a captured tensor by its number, anything else by its name."""
 
     kind: Literal["written", "materialised", "not restored"]
-    tensor: int | str
+    what: int | str
+    reason: str = ""
 
 
 class Versions:

@@ -114,10 +114,14 @@ def perform(function: Build, situation: Situation, act: Act) -> Scene:
 
 def twin_of(scene: Scene, situation: Situation) -> Scene:
     """The same without modscope; what watching is known to turn off, and the trace says so, is off for the twin too."""
-    act = eager if hasattr(scene.function, "eager") else plain
     if scene.trace is not None and any(note.kind == "fused" for note in scene.trace.blind_spots):
-        act = unfused
-    return _plainly(scene.function, situation, act)
+        return _plainly(scene.function, situation, unfused)
+    return _plainly(scene.function, situation, unwatched(scene.function))
+
+
+def unwatched(function: Build) -> Act:
+    """How a case runs without modscope."""
+    return eager if hasattr(function, "eager") else plain
 
 
 # A trace and a recording of one case are compared with one twin.

@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from tests.residue.bits import bits
-from tests.residue.cases import Build, build
+from tests.residue.cases import Build, build, seed
 from tests.residue.model_state import modules_of
 from tests.residue.scene import Scene, Situation, at_home, eager, plain
 
@@ -201,6 +201,7 @@ class _Bystander(nn.Linear):
 
 def _sabotage(scene: Scene, act: Callable[[], Any]) -> None:
     _wrap(modules_of(scene.case.model)[last_called(scene.function)], after=act)
+    seed()  # whether or not the place was known already
 
 
 @functools.cache

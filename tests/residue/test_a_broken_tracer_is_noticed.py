@@ -18,7 +18,7 @@ PIECES = [
     "restore.Members.put_back",
     "restore.Numbers.put_back",
     "restore.ModelState.put_back",
-    "restore.ModelState.take_gradients",
+    "restore.ModelState._take_gradients",
     "restore._Modules.put_back",
     "restore._Gradients.put_back",
     "bindings.ClassAttributes.put_back",
@@ -27,7 +27,7 @@ PIECES = [
     "calls.end",
     "watch.Watch.stop",
     "tree.Captured.release",
-    "tracing.Before.put_back",
+    "tracing.Before.end",
 ]
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="needs a safe fork")
