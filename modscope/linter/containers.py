@@ -7,7 +7,7 @@ Only what a class shows by itself counts: an element that is not certainly a fre
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from modscope.linter import cst
@@ -89,9 +89,18 @@ def _registered(attribute: str, held: Holding, escapes: Escapes, module: ModuleC
 def _too_early(flow: Flow, module: ModuleClass) -> bool:
     """Whether nothing could be registered yet: what is kept before `super().__init__()` serves to set up."""
     init = module.method_of(flow.target)
-    calls = () if init is None else module.nodes(cst.Call, within=init)
-    starts = [call for call in calls if isinstance(call.func, cst.Attribute) and call.func.attr.value == "__init__"]
-    return bool(starts) and all(module.is_before(flow.target, call) for call in starts)
+    start = module.once(_starts).get(init)
+    return start is not None and module.is_before(flow.target, start)
+
+
+def _starts(module: ModuleClass) -> Mapping[cst.FunctionDef | None, cst.Call]:
+    """Method -> its first call of some `__init__`."""
+    starts: dict[cst.FunctionDef | None, cst.Call] = {}
+    for call in module.nodes(cst.Call):
+        match call.func:
+            case cst.Attribute(attr=cst.Name("__init__")):
+                starts.setdefault(module.method_of(call), call)
+    return starts
 
 
 def _hidden(value: cst.BaseExpression, uses: Sequence[cst.BaseExpression], flows: Flows) -> bool:

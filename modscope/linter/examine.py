@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import ast
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from operator import itemgetter
 
 from modscope.findings import Finding
 from modscope.linter import fixes
@@ -52,8 +56,9 @@ def _in_class(candidate: Candidate, source: SourceText, tree: ast.Module, rules:
         yield error.finding(source.file)
         return
     module = ModuleClass(piece.node, candidate.facts, candidate.index, source.text)
+    sight = _Sight(module, piece, tree)
     for rule in wanted:
-        yield from _findings(rule, module, piece, tree)
+        yield from _findings(rule, sight)
 
 
 def _triggers(rule: Rule, candidate: Candidate) -> bool:
@@ -74,15 +79,36 @@ def _in_statements(rule: Rule, every: Statements) -> Iterator[Finding]:
             piece, statement = every.parse(header)
         except UnreadableSource:
             continue  # the header of a statement that LibCST takes only whole
-        yield from _findings(rule, statement, piece, every.tree)
+        yield from _findings(rule, _Sight(statement, piece, every.tree))
 
 
-def _findings(rule: Rule, syntax: ModuleClass | Statement, piece: Slice, tree: ast.Module) -> Iterator[Finding]:
-    source = piece.source
-    for match in rule(syntax):
+@dataclass(frozen=True)
+class _Sight:
+    """What a rule looks at, and where it stands."""
+
+    syntax: ModuleClass | Statement
+    piece: Slice
+    tree: ast.Module
+
+    def scope(self, place: int) -> str:
+        """The qualified name of the class or function around a character."""
+        if isinstance(self.syntax, Statement):
+            return self.syntax.inside
+        nearest = bisect_right(self._methods, place, key=itemgetter(0)) - 1
+        _, end, name = self._methods[nearest] if nearest >= 0 else (0, 0, "")
+        return f"{self.syntax.name}.{name}" if place < end else self.syntax.name
+
+    @cached_property
+    def _methods(self) -> list[tuple[int, int, str]]:
+        assert isinstance(self.syntax, ModuleClass)
+        return sorted((*self.piece.span(method), name) for name, method in self.syntax.methods.items())
+
+
+def _findings(rule: Rule, sight: _Sight) -> Iterator[Finding]:
+    piece, source = sight.piece, sight.piece.source
+    for match in rule(sight.syntax):
         start, end = piece.span(match.node)
-        line = source.line_of(start)
-        fix, no_fix = fixes.prepare(rule, match, piece, syntax, tree)
+        fix, no_fix = fixes.prepare(rule, match, piece, sight.syntax, sight.tree)
         yield Finding(
             rule.name,
             match.message,
@@ -90,17 +116,6 @@ def _findings(rule: Rule, syntax: ModuleClass | Statement, piece: Slice, tree: a
             source.location(start, end),
             fix=fix,
             no_fix=no_fix,
-            source=source.line(line),
-            scope=_scope(syntax, start, piece),
+            source=source.line(source.line_of(start)),
+            scope=sight.scope(start),
         )
-
-
-def _scope(syntax: ModuleClass | Statement, place: int, piece: Slice) -> str:
-    """The qualified name of the class or function around a place."""
-    if isinstance(syntax, Statement):
-        return syntax.inside
-    for name, method in syntax.methods.items():
-        start, end = piece.span(method)
-        if start <= place < end:
-            return f"{syntax.name}.{name}"
-    return syntax.name

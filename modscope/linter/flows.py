@@ -97,7 +97,7 @@ class Flows:
         """The parameters of a function of this class, with what a call passes for them."""
         named = [*function.params.posonly_params, *function.params.params]
         by_name = {param.name.value: param for param in (*named, *function.params.kwonly_params)}
-        through_self = isinstance(call.func, cst.Attribute) and function in self.module.methods.values()
+        through_self = isinstance(call.func, cst.Attribute) and function is self.module.methods.get(function.name.value)
         if (through_self and self.module.self_name(function) is not None) or _is_class_method(function):
             named = named[1:]
         for place, arg in enumerate(call.args):

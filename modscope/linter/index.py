@@ -6,7 +6,7 @@ import ast
 import builtins
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from modscope.linter.cache import Source, digest
@@ -237,6 +237,7 @@ class FileIndex:
         self.project = project
         self.facts = facts
         self._found: dict[str, Found] = {}
+        self._spellings: dict[int, tuple[Scope, Mapping[str, list[str]]]] = {}  # by the scope's id
 
     def find(self, full: str) -> Found:
         """What a full name stands for, through every re-export."""
@@ -281,16 +282,27 @@ class FileIndex:
     def spell(self, name: str, scope: Scope) -> str | None:
         """How code in this scope writes a full name, by the shortest import that reaches it."""
         ways: list[str] = []
+        parts = name.split(".")
         around: Scope | None = scope
         while around is not None:
-            for local, targets in around.bound.items():
-                if len(targets) == 1 and targets[0] is not None and f"{name}.".startswith(f"{canonical(targets[0])}."):
-                    ways.append(local + name[len(canonical(targets[0])) :])
+            names = self._names_in(around)
+            for count in range(1, len(parts) + 1):
+                ways += (".".join((local, *parts[count:])) for local in names.get(".".join(parts[:count]), ()))
             around = around.outer
         if not ways and scope.find(name.rpartition(".")[2]) is None:
             ways.append(name.rpartition(".")[2])  # a star import may bring it
         right = [way for way in ways if self.resolve(way, scope, from_method=True) == name]
         return min(right, key=len, default=None)
+
+    def _names_in(self, scope: Scope) -> Mapping[str, list[str]]:
+        """Full name -> the names of a scope that stand for it alone."""
+        if id(scope) not in self._spellings:
+            names: dict[str, list[str]] = {}
+            for local, targets in scope.bound.items():
+                if len(targets) == 1 and targets[0] is not None:
+                    names.setdefault(canonical(targets[0]), []).append(local)
+            self._spellings[id(scope)] = scope, names
+        return self._spellings[id(scope)][1]
 
 
 def common(kinds: Iterable[Kind | None]) -> Kind | None:

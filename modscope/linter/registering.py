@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from modscope.linter import cst
 from modscope.linter.containers import Container, Held
@@ -63,7 +64,12 @@ def remedy(container: Container, held: Held, module: ModuleClass) -> Remedy:
     if isinstance(value, cst.Tuple) and not value.lpar:
         value = value.with_changes(lpar=[cst.LeftParen()], rpar=[cst.RightParen()])
     inside = () if _is_empty(value) else (cst.Arg(value),)
-    return Remedy((Replace(container.value, cst.Call(cst.parse_expression(written), inside)),), imports)
+    return Remedy((Replace(container.value, cst.Call(_parsed(written), inside)),), imports)
+
+
+@cache
+def _parsed(name: str) -> cst.BaseExpression:
+    return cst.parse_expression(name)
 
 
 def _obstacles(container: Container, held: Held, module: ModuleClass, name: str) -> Iterator[str]:

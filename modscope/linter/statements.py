@@ -57,12 +57,11 @@ class Statements:
 
     def _at(self, place: int) -> Header | None:
         """The innermost statement whose own text, a compound one's header, holds a character."""
-        line = self.source.line_of(place)
         nearest: ast.stmt | None = None
         owners: tuple[Owner, ...] = ()
         bodies = [self.tree.body]
         while bodies:
-            above = [each for body in bodies if (each := self._last_above(body, line, place)) is not None]
+            above = [each for body in bodies if (each := self._last_above(body, place)) is not None]
             if not above:
                 break
             if isinstance(nearest, Owner):
@@ -75,11 +74,9 @@ class Statements:
         end = self._start(body[0]) if body else self.source.place(nearest.end_lineno, nearest.end_col_offset)
         return Header(self._start(nearest), end, bool(body), owners) if place < end else None
 
-    def _last_above(self, body: list[ast.stmt], line: int, place: int) -> ast.stmt | None:
+    def _last_above(self, body: list[ast.stmt], place: int) -> ast.stmt | None:
         """The last statement of a block that starts at or before a character."""
-        last = bisect_right(body, line, key=_first_line)
-        while last and self._start(body[last - 1]) > place:  # further right on its line
-            last -= 1
+        last = bisect_right(body, place, key=self._start)
         return body[last - 1] if last else None
 
     def _start(self, node: ast.stmt) -> int:
@@ -88,11 +85,6 @@ class Statements:
             return self.source.place(node.lineno, node.col_offset)
         first = decorators[0]
         return self.source.text.rindex("@", 0, self.source.place(first.lineno, first.col_offset))
-
-
-def _first_line(node: ast.stmt) -> int:
-    decorators: list[ast.expr] = getattr(node, "decorator_list", [])
-    return min(node.lineno, *(each.lineno for each in decorators)) if decorators else node.lineno
 
 
 def _bodies(node: ast.stmt) -> list[list[ast.stmt]]:

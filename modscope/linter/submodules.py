@@ -65,8 +65,12 @@ def classes_of(module: ModuleClass, node: cst.CSTNode | None) -> set[str | None]
             return makers(module).get(module.attribute(node) or "", set())
         case cst.Subscript(value=whole):
             return _element_classes(module, whole)
-        case cst.Name():
-            found: set[str | None] = set()
+        case cst.Name(value=name):
+            known = module.once(_classes_of_variables)
+            variable = (module.function_of(node), name)
+            if variable in known:
+                return known[variable]
+            found = known[variable] = set()
             for binding in bindings(module, node):
                 source = binding.iterable
                 if isinstance(source, cst.Call) and isinstance(source.func, cst.Attribute):
@@ -79,6 +83,11 @@ def classes_of(module: ModuleClass, node: cst.CSTNode | None) -> set[str | None]
                     found |= classes_of(module, binding.value)
             return found
     return {None}
+
+
+def _classes_of_variables(module: ModuleClass) -> dict[Variable, set[str | None]]:
+    """What `classes_of` has found out."""
+    return {}
 
 
 def _element_classes(module: ModuleClass, container: cst.CSTNode | None) -> set[str | None]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 
 from modscope.linter import cst
@@ -18,14 +20,19 @@ from modscope.linter.weights import has_weights
 def _makes_modules(candidate: Candidate) -> bool:
     """Whether a method that is not called from `__init__` makes a Module and does not keep it as an attribute."""
     made = [call for call in candidate.nodes(ast.Call) if _is_module(call, candidate)]
-    init = candidate.methods.get("__init__", "") if made else ""
+    made.sort(key=_line)
+    called = set(re.findall(r"\.(\w+)\(", candidate.methods.get("__init__", ""))) if made else set()
     for method in candidate.node.body if made else ():
-        if isinstance(method, ast.FunctionDef) and method.name != "__init__" and f".{method.name}(" not in init:
+        if isinstance(method, ast.FunctionDef) and method.name != "__init__" and method.name not in called:
             last = method.end_lineno or method.lineno
-            here = [call for call in made if method.lineno <= call.lineno <= last]
+            here = made[bisect_left(made, method.lineno, key=_line) : bisect_right(made, last, key=_line)]
             if here and not _kept_parts(method).issuperset(here):
                 return True
     return False
+
+
+def _line(call: ast.Call) -> int:
+    return call.lineno
 
 
 def _kept_parts(method: ast.FunctionDef) -> set[ast.AST]:
