@@ -1,0 +1,2 @@
+def harmed(example) -> bool:
+    return len(list(example.Net().children())) < 2

@@ -1,0 +1,2 @@
+def harmed(example) -> bool:
+    return example.Block().act is example.Block().act
