@@ -10,7 +10,9 @@ import re
 import stat
 import tokenize
 import warnings
-from bisect import bisect_right
+from array import array
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate
@@ -18,6 +20,7 @@ from itertools import accumulate
 from modscope.findings import Edit, Finding, Location
 
 LARGEST = 2_000_000  # bytes; LibCST needs 360 times as much memory
+_LONGEST_SHOWN = 2_000  # characters; it is kept with every finding on the line
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # what ends a line for Python; str.splitlines knows more
 
 
@@ -93,16 +96,17 @@ class SourceText:
         """The line, from 1, that a character stands on."""
         return bisect_right(self.starts, place)
 
-    def line(self, number: int) -> str:
-        """One line without its end."""
-        return self.lines(number, number).rstrip("\r\n") if number <= len(self.starts) else ""
+    def line(self, number: int) -> str | None:
+        """One line without its end, to be shown; None for one that is too long for that."""
+        line = self.lines(number, number).rstrip("\r\n") if number <= len(self.starts) else ""
+        return line if len(line) <= _LONGEST_SHOWN else None
 
     def place(self, line: int | None, column: int | None) -> int:
         """The character at a place as `ast` tells it: the line from 1, the column in UTF-8 bytes from 0."""
         start = self.starts[(line or 1) - 1]
         if self.text.isascii():
             return start + (column or 0)
-        return start + len(self.lines(line or 1, line or 1).encode()[:column].decode(errors="ignore"))
+        return start + bisect_left(self._widths(line or 1), column or 0)
 
     def location(self, start: int, end: int) -> Location:
         """The place of some characters, in lines and columns."""
@@ -125,7 +129,24 @@ class SourceText:
         if self.text.isascii():
             return self.mark + place
         line = self.line_of(place)
-        return self._line_bytes[line - 1] + len(self.text[self.starts[line - 1] : place].encode(self.encoding))
+        column = place - self.starts[line - 1]
+        if self.encoding == "utf-8":
+            return self._line_bytes[line - 1] + self._widths(line)[column]
+        return self._line_bytes[line - 1] + len(self.text[place - column : place].encode(self.encoding))
+
+    def _widths(self, line: int) -> Sequence[int]:
+        """For each place in a line the bytes before it, in UTF-8."""
+        if line not in self._widths_of_lines:
+            text = self.lines(line, line)
+            each = (1 if char < "\x80" else 2 if char < "\u0800" else 3 if char < "\U00010000" else 4 for char in text)
+            self._widths_of_lines[line] = (
+                range(len(text) + 1) if text.isascii() else array("L", accumulate(each, initial=0))
+            )
+        return self._widths_of_lines[line]
+
+    @cached_property
+    def _widths_of_lines(self) -> dict[int, Sequence[int]]:
+        return {}
 
     @cached_property
     def _line_bytes(self) -> list[int]:
