@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from itertools import count
 from threading import get_ident
 from types import FrameType
@@ -29,12 +30,13 @@ from modscope.tracer.writes import Change, Versions
 _TRACE = "__modscope_trace__"
 
 
-class Recorder:
+class Recorder(ExitStack):
     """Watches the thread that starts it, and threads that a forward starts. Afterwards `trace` is what was seen."""
 
     trace: Trace
 
     def __init__(self, model: nn.Module, recorded: Recorded, optimizer: torch.optim.Optimizer | None = None) -> None:
+        super().__init__()
         self.recorded = recorded
         self._optimizer = optimizer
         self.captured: Captured = capture(model)
@@ -126,14 +128,17 @@ class Recorder:
         return figures
 
     def __enter__(self) -> Recorder:
-        self.start()
-        return self
-
-    def __exit__(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         try:
-            self.stop(error)
-        finally:  # an interrupt may have hit the first
-            self.stop(error)
+            self.push(self._end)
+            self.push(self._end)  # again, for an interrupt may hit the first
+            self.start()
+            return self
+        except BaseException:
+            self.close()
+            raise
+
+    def _end(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
+        self.stop(error)
 
     def meet(self, module: nn.Module, call: Running | None) -> int:
         """Number a module that no container of the model held when the recording began."""
