@@ -30,7 +30,10 @@ TARGETS = (
     "A target is package.module:attr or path/file.py:attr (a module, a Module class, or a function returning a module, "
     "(module, args) or (module, args, kwargs)), a saved trace.json, or a checkpoint (.pt, .safetensors)."
 )
-
+SHOWN = {
+    "fake": "a run without numbers, as with --fake",
+    "static": "what is registered, as with --tree: nothing was run to its end",
+}
 
 Look = Callable[[], Trace | ModuleTree]
 
@@ -80,9 +83,8 @@ def _look(
             return api.inspect(model)
         if specs:
             args, kwargs = make_inputs(specs, model)
-        _check_inputs(model, args, kwargs)
         say(f"running {type(model).__name__} once")
-        return _run(model, args, kwargs)
+        return _run(model, args, kwargs, fake)
 
 
 def _load(path: str) -> Trace | ModuleTree:
@@ -157,58 +159,53 @@ def _search_first(folder: str) -> None:
 
 
 def _check_needs_no_argument(function: Callable[..., Any], target: str) -> None:
+    from modscope.tracer.inputs import missing
+
     try:
         signature = inspect.signature(function)
     except ValueError:
         return  # built in: calling it will tell
-    if needed := _missing(signature, (), {}):
+    if needed := missing(signature, (), {}):
         raise ModscopeError(
-            f"{target!r} needs arguments: {', '.join(needed)}. Name a function without arguments that returns the "
+            f"{target!r} needs arguments: {needed}. Name a function without arguments that returns the "
             "module it makes, or (module, args) with the inputs of its forward."
         )
 
 
-def _check_inputs(model: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> None:
-    """Name what a forward lacks or does not know, from its signature, before running it."""
-    try:
-        signature = inspect.signature(model.forward)
-        signature.bind(*args, **kwargs)
-    except ValueError:
-        return  # compiled or built in: it has no signature
-    except TypeError as error:
-        forward = visible(f"{type(model).__name__}.forward{signature}")
-        if needed := _missing(signature, args, kwargs):
-            raise ModscopeError(
-                f"{forward} needs inputs it was not given: {', '.join(needed)}. Give each as --input SHAPE or "
-                "--input NAME=SHAPE:DTYPE, let TARGET be a function that returns (module, args), or run nothing: --tree"
-            ) from None
-        raise ModscopeError(f"{forward} does not take these inputs: {error}") from None
+def _run(model: Any, args: Sequence[Any], kwargs: dict[str, Any], fake: bool) -> Trace | ModuleTree:
+    """The trace with costs, or the most that can be seen of the model here, and why it is no more.
 
-
-def _missing(signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> list[str]:
-    """Parameters without a default that get no argument."""
-    unfilled = list(signature.parameters.values())[len(args) :]
-    return [
-        str(each)
-        for each in unfilled
-        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
-        if each.name not in kwargs
-    ]
-
-
-def _run(model: Any, args: Sequence[Any], kwargs: dict[str, Any]) -> Trace:
-    """The trace with costs. Of a forward that raises, the summary up to there is printed and the rest is an error."""
+    Of a forward that raises, the summary up to there is printed and the rest is an error.
+    """
     from modscope import tracer
 
     try:
-        return tracer.trace_with_costs(model, tuple(args), kwargs)
+        if fake:
+            return tracer.trace_with_costs(model, tuple(args), kwargs)
+        seen = tracer.see(model, tuple(args), kwargs, costs=True)
+    except tracer.MissingInputs as error:
+        raise ModscopeError(
+            f"{visible(str(error))}. Give each as --input SHAPE or --input NAME=SHAPE:DTYPE, let TARGET be a function "
+            "that returns (module, args), or run nothing: --tree"
+        ) from None
+    except tracer.WrongInputs as error:
+        raise ModscopeError(visible(str(error))) from None
     except Exception as error:
         try:
-            seen = api.partial_trace(error)
+            until_there = api.partial_trace(error)
         except ModscopeError:
             raise error from None  # modscope's own failure, not the forward's
-        click.echo(str(api.summary(seen)))
+        click.echo(str(api.summary(until_there)))
         raise ModscopeError(f"the forward raised {_described(error)}") from error
+    if seen.reasons:
+        _explain_fallback(seen.reasons, seen.what.origin)
+    return seen.what
+
+
+def _explain_fallback(reasons: Sequence[str], origin: str) -> None:
+    for reason in reasons:
+        click.echo(visible(f"note: {reason}"), err=True)
+    click.echo(f"note: shown is {SHOWN[origin]}", err=True)
 
 
 @contextmanager

@@ -118,7 +118,8 @@ class ErrorInfo:
     type: str
     message: str
     call: int | None = None  # innermost call that it left
-    location: Location | None = field(default=None, compare=False)
+    location: Location | None = field(default=None, compare=False)  # the user's file and line
+    hints: tuple[str, ...] = ()  # what may be wrong
 
 
 @dataclass(frozen=True)

@@ -171,6 +171,9 @@ def _run_facts(trace: Trace) -> Iterator[str]:
             where = f" in {visible(call.path or '(root)')} ({visible(call.type)}, got {received})"
         what = f"{trace.error.type}: {trace.error.message}"
         yield f"raised{where}: {clip(visible(what), LONGEST_MESSAGE)}"
+        if trace.error.location is not None:
+            yield f"  at {visible(trace.error.location.file)}:{trace.error.location.line}"
+        yield from (f"  {visible(hint)}" for hint in trace.error.hints)
 
 
 def _legend(shown: Sequence[Row]) -> Iterator[str]:

@@ -25,6 +25,7 @@ from modscope.data import (
 from modscope.data.quick import quick
 from modscope.tracer import specs
 from modscope.tracer.costs import Costs, with_costs
+from modscope.tracer.failures import Failure, named
 from modscope.tracer.figures import Figures
 from modscope.tracer.identity import Ref
 from modscope.tracer.ops import OpRow
@@ -46,7 +47,7 @@ class Rows:
     ops: list[OpRow]
     notes: list[tuple[str, str, int | None]]
     changes: list[Change]
-    error: tuple[str, str, Running | None] | None
+    failure: Failure | None
     recorded: Recorded
     figures: Figures
 
@@ -114,7 +115,7 @@ class _Builder:
     def _root_inputs(self) -> Any:
         for row in self._rows.calls:
             if row.parent is None:
-                yield from _named(row)
+                yield from named(row)
 
     def _calls(self) -> Iterator[Call]:
         nth: dict[int, int] = defaultdict(int)
@@ -244,20 +245,12 @@ class _Builder:
                 yield Note(f"{source.kind}-written", f"{source.name} was written in place", source.name)
 
     def _error(self) -> ErrorInfo | None:
-        if self._rows.error is None:
+        if self._rows.failure is None:
             return None
-        kind, message, call = self._rows.error
-        return ErrorInfo(kind, message, None if call is None else call.number)
+        kind, message, call, location, hints = self._rows.failure
+        return ErrorInfo(kind, message, None if call is None else call.number, location, hints)
 
 
 def _is_run(row: Running) -> bool:
     """Whether this is a forward of the root module, and no part of another call or of a backward."""
     return row.parent is None and row.module == 0 and not row.during_backward
-
-
-def _named(row: Running) -> Iterator[tuple[str, Ref]]:
-    """The tensors a call received, each with the name of its argument."""
-    positional = len(row.inputs) - len(row.names)
-    for name, item in zip((*(f"args[{place}]" for place in range(positional)), *row.names), row.inputs, strict=True):
-        for ref in refs(item):
-            yield name, ref

@@ -1,14 +1,70 @@
-"""Inputs made from a shape: normal noise, zeros for whole numbers and truth values, always the same."""
+"""What people hand in: whether it is a model, what its forward lacks, and inputs made from a shape."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import inspect
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from modscope.errors import ModscopeError
+
+_CALL_IMPL = nn.Module._call_impl.__code__
+
+
+class WrongInputs(ModscopeError, TypeError):
+    """The model was given inputs that its forward does not take."""
+
+
+class MissingInputs(WrongInputs):
+    """The model was not given all inputs that its forward needs."""
+
+
+def check(model: Any) -> nn.Module:
+    """The model, if it is one."""
+    if isinstance(model, type) and issubclass(model, nn.Module):
+        raise ModscopeError(f"{model.__qualname__} is a class; pass an instance: {model.__qualname__}(...)")
+    if not issubclass(type(model), nn.Module):
+        what = f"the class {model.__qualname__}" if isinstance(model, type) else f"of type {type(model).__qualname__}"
+        raise ModscopeError(f"what was given as a model is {what}; a model is an instance of torch.nn.Module")
+    checked: nn.Module = model
+    return checked
+
+
+def refusal(
+    error: BaseException, model: nn.Module, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> WrongInputs | None:
+    """What is wrong with these inputs, where `error` says that the model's own forward does not take them."""
+    if type(error) is not TypeError:
+        return None
+    codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
+    if codes[-1] is not _CALL_IMPL or codes.count(_CALL_IMPL) > 1:
+        return None
+    try:
+        signature = inspect.signature(model.forward)
+        signature.bind(*args, **kwargs)
+    except TypeError as complaint:
+        forward = f"{type(model).__name__}.forward{signature}"
+        if lacking := missing(signature, args, kwargs):
+            return MissingInputs(f"{forward} needs inputs it was not given: {lacking}")
+        return WrongInputs(f"{forward} does not take these inputs: {complaint}")
+    except Exception:  # it has no signature, or reading it runs the user's code
+        return None
+    return None
+
+
+def missing(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:
+    """Parameters without a default that get no argument, by name."""
+    unfilled = list(signature.parameters.values())[len(args) :]
+    return ", ".join(
+        each.name
+        for each in unfilled
+        if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
+        if each.name not in kwargs
+    )
 
 
 def make_input(shape: Sequence[int], dtype: str | torch.dtype | None = None, like: nn.Module | None = None) -> Tensor:

@@ -18,8 +18,10 @@ from modscope.tracer import calls
 from modscope.tracer.backward import Backward
 from modscope.tracer.build import Rows, build
 from modscope.tracer.compiled import compiled, compiler
+from modscope.tracer.failures import failure
 from modscope.tracer.figures import Figures, values_of
 from modscope.tracer.identity import Tensors
+from modscope.tracer.inputs import check
 from modscope.tracer.ops import OpRow
 from modscope.tracer.restore import ModelState
 from modscope.tracer.swapping import swapping
@@ -33,11 +35,10 @@ _TRACE = "__modscope_trace__"
 class Recorder(ExitStack):
     """Watches the thread that starts it, and threads that a forward starts. Afterwards `trace` is what was seen."""
 
-    trace: Trace
-
     def __init__(self, model: nn.Module, recorded: Recorded, optimizer: torch.optim.Optimizer | None = None) -> None:
         super().__init__()
         self.recorded = recorded
+        self._trace: Trace | None = None
         self._optimizer = optimizer
         self.captured: Captured = capture(model)
         self.tensors = Tensors(self.captured)
@@ -57,8 +58,17 @@ class Recorder(ExitStack):
         self._watch: Watch | None = None
         self._notes: dict[tuple[str, str, int | None], None] = {}  # kind, message, module
 
+    @property
+    def trace(self) -> Trace:
+        """What was seen. Raises ModscopeError while it is still watched."""
+        if self._trace is None:
+            raise ModscopeError("the recording has not ended; read recorder.trace after the block")
+        return self._trace
+
     def start(self) -> None:
         """Watch from now on."""
+        if self._trace is not None:
+            raise ModscopeError("this recorder has recorded already; modscope.record() makes another one")
         self._threads_before = set(sys._current_frames())
         self._below = calls.watch_here()
         self._look_for_special(0)
@@ -86,7 +96,7 @@ class Recorder(ExitStack):
         calls.end(self)
         compiler.leave(self)
         swapping.leave(self)
-        if "trace" not in vars(self):
+        if self._trace is None:
             self._finish(error)
         self._watch = None
 
@@ -94,6 +104,7 @@ class Recorder(ExitStack):
         if self.versions is not None:
             self.changes += self.versions.changes()
         self.versions = None
+        failed = None if error is None else failure(error, self.captured)
         self.captured.release()
         self.tensors.release()
         rows = Rows(
@@ -102,18 +113,22 @@ class Recorder(ExitStack):
             self.ops,
             list(self._notes),
             self.changes,
-            _error_row(error, self.calls),
+            failed,
             self.recorded,
             self._figures,
         )
-        self.trace = Trace.deferred(
+        self._trace = Trace.deferred(
             lambda: build(rows),
             tree=rows.tree(),
             recorded=self.recorded,
             versions=(("torch", torch.__version__),),
         )
         if error is not None:
-            BaseException.__setattr__(error, _TRACE, self.trace)
+            BaseException.__setattr__(error, _TRACE, self._trace)
+        if error is not None and failed is not None:
+            notes = {f"modscope: {hint}": None for hint in failed.hints}
+            for note in notes.keys() - getattr(error, "__notes__", ()):  # a recording inside this one may have said so
+                BaseException.add_note(error, note)
 
     def _first_figures(self) -> Figures:
         """What is read before anything runs."""
@@ -194,17 +209,6 @@ class Recorder(ExitStack):
         self.note("unreadable", f"{what} could not be written down: {type(error).__name__}")
 
 
-def _error_row(error: BaseException | None, rows: list[Running]) -> Any:
-    if error is None:
-        return None
-    innermost = next((row for row in reversed(rows) if row.error is not None), None)
-    try:
-        message = str(error)
-    except Exception:
-        message = ""
-    return type(error).__name__, message, innermost
-
-
 def record(
     model: nn.Module,
     ops: bool = True,
@@ -224,17 +228,10 @@ def record(
 
 def partial_trace(error: BaseException) -> Trace:
     """What was seen before the forward raised `error`. Raises ModscopeError when no traced forward did."""
-    found = BaseException.__getattribute__(error, "__dict__").get(_TRACE)
-    if not isinstance(found, Trace):
-        raise ModscopeError(f"this {type(error).__name__} left no traced forward: no trace is attached to it")
-    return found
-
-
-def check(model: Any) -> nn.Module:
-    """The model, if it is one."""
-    if isinstance(model, type):
-        raise ModscopeError(f"{model.__qualname__} is a class; pass an instance: {model.__qualname__}(...)")
-    if not issubclass(type(model), nn.Module):
-        raise ModscopeError(f"a {type(model).__qualname__} is no torch.nn.Module; pass an instance of one")
-    checked: nn.Module = model
-    return checked
+    each: BaseException | None = error
+    while each is not None:
+        found = BaseException.__getattribute__(each, "__dict__").get(_TRACE)
+        if isinstance(found, Trace):
+            return found
+        each = each.__cause__
+    raise ModscopeError(f"this {type(error).__name__} left no traced forward: no trace is attached to it")

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from modscope.data import Recorded, Trace
 from modscope.tracer.fakes import StandIns
-from modscope.tracer.recorder import Recorder, check
+from modscope.tracer.inputs import check, refusal
+from modscope.tracer.recorder import Recorder
 from modscope.tracer.restore import ModelState
 from modscope.tracer.shared import collector
 from modscope.tracer.switches import Switches
@@ -82,6 +83,8 @@ def _trace(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], r
             model(*args, **kwargs)
         except BaseException as error:
             before.end(error)
+            if (refused := refusal(error, model, args, kwargs)) is not None:
+                raise refused from error
             raise
         finally:
             before.end()

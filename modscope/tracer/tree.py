@@ -21,10 +21,10 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 from torch.nn.parameter import is_lazy
 
 from modscope.data import ModuleInfo, ModuleTree, Origin, Source, TensorSpec
-from modscope.errors import ModscopeError
 from modscope.tracer import specs
 from modscope.tracer.hidden import SIMPLE, Search
 from modscope.tracer.infos import HOOKS, Rows, hook_infos
+from modscope.tracer.inputs import check
 from modscope.tracer.modes import past_functions
 from modscope.tracer.shared import collector
 
@@ -39,11 +39,7 @@ def inspect(model: nn.Module) -> ModuleTree:
 
     Raises ModscopeError for anything that is no module instance.
     """
-    if isinstance(model, type):
-        raise ModscopeError(f"{model.__qualname__} is a class; pass an instance: {model.__qualname__}(...)")
-    if not isinstance(model, nn.Module):
-        raise ModscopeError(f"a {type(model).__qualname__} is no torch.nn.Module; pass an instance of one")
-    captured = capture(model)
+    captured = capture(check(model))
     captured.release()
     return captured.tree
 

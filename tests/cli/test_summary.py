@@ -128,7 +128,7 @@ def test_a_checkpoint_that_is_none_is_said_to_be_none(cli: Cli, folder: Path, na
         ("net.py:Masked", "'net.py:Masked' needs arguments: vocabulary"),
         ("net.py:broken", "RuntimeError: no data here (%s/net.py:38: raise RuntimeError"),
         ("net.py:net", "Net.forward(x, scale=None) needs inputs it was not given: x."),
-        ("net.py:masked", "needs inputs it was not given: ids, mask: 'torch.Tensor'."),
+        ("net.py:masked", "needs inputs it was not given: ids, mask."),
         ("nothing.json", "cannot read 'nothing.json'"),
         ("nothing.pt", "cannot read 'nothing.pt'"),
         ("nothing.safetensors", "cannot read 'nothing.safetensors'"),
