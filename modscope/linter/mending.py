@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -12,6 +13,7 @@ from modscope.linter.text import SourceText, UnreadableSource, parse
 
 Level = Literal["safe", "unsafe"]
 _ROUNDS = 10
+_PROOFS = 20_000_000  # bytes that are parsed, at most, to tell which of the fixes of one file are not to be made
 
 
 def mend(
@@ -33,28 +35,48 @@ def mend(
 def _together(data: bytes, findings: list[Finding]) -> tuple[list[Finding], bytes]:
     """The fixes that do not overlap (the first rule by name wins), and the text with them."""
     findings = sorted(findings, key=lambda each: each.rule)
-    chosen = list(_apart(findings))
-    if not chosen:
-        return [], data
-    after = apply(data, chosen)
-    if not keeps_the_rest(data, after, edits_of(chosen)):
-        # one of them does what it should not: each has to prove itself
-        chosen = [each for each in chosen if keeps_the_rest(data, apply(data, [each]), edits_of([each]))]
-        after = apply(data, chosen)
-    return chosen, after
+    chosen = list(_proven(data, list(_apart(findings))))
+    return chosen, apply(data, chosen) if chosen else data
+
+
+def _proven(data: bytes, findings: list[Finding]) -> Iterator[Finding]:
+    """Those that do what they say and nothing else: all together, else those of each half that do."""
+    waiting, left = [findings], _PROOFS // len(data) + 1 if data else 1
+    while waiting and left:
+        several = waiting.pop()
+        if not several:
+            continue
+        left -= 1
+        if keeps_the_rest(data, apply(data, several), edits_of(several)):
+            yield from several
+        elif len(several) > 1:
+            middle = len(several) // 2
+            waiting += several[middle:], several[:middle]
 
 
 def _apart(findings: Iterable[Finding]) -> Iterator[Finding]:
-    taken: list[Edit] = []
+    """Those of which no two touch the same bytes; the same text added twice is added once."""
+    taken: list[Edit] = []  # in order, none touches another
     for finding in findings:
         edits = finding.fix.edits if finding.fix else ()
-        if not any(_overlap(edit, other) for edit in edits for other in taken):
-            taken += edits
+        places = [bisect_left(taken, edit.start, key=_start) for edit in edits]
+        if not any(_overlap(edit, other) for edit, at in zip(edits, places, strict=True) for other in _near(taken, at)):
+            for edit in edits:
+                at = bisect_left(taken, edit.start, key=_start)
+                if taken[at : at + 1] != [edit]:
+                    taken.insert(at, edit)
             yield finding
 
 
+def _near(taken: list[Edit], place: int) -> list[Edit]:
+    return taken[max(0, place - 1) : place + 1]
+
+
+def _start(edit: Edit) -> int:
+    return edit.start
+
+
 def _overlap(one: Edit, other: Edit) -> bool:
-    """Whether two edits touch the same bytes; the same import added twice is one edit."""
     if one == other and one.start == one.end:
         return False
     return one.start <= other.end and other.start <= one.end
@@ -82,11 +104,13 @@ def keeps_the_rest(before: bytes, after: bytes, edits: list[Edit]) -> bool:
         shift = 0
         in_old, in_new = [], []
         for edit in edits:
-            text = edit.text.encode(new.encoding)
+            text, gone = edit.text.encode(new.encoding), before[edit.start : edit.end]
             start = edit.start + shift
-            in_old.append(_Touched(edit.start, edit.end, text))
-            in_new.append(_Touched(start, start + len(text), before[edit.start : edit.end]))
-            shift += len(text) - (edit.end - edit.start)
+            # what is added or taken away at the end of a statement belongs to it, unless it is lines
+            beside = not (text and gone) and not (text or gone).endswith((b"\n", b"\r"))
+            in_old.append(_Touched(edit.start, edit.end, beside))
+            in_new.append(_Touched(start, start + len(text), beside))
+            shift += len(text) - len(gone)
         return list(_outline(old, in_old)) == list(_outline(new, in_new))
     except (UnreadableSource, UnicodeError, RecursionError):
         return False
@@ -94,29 +118,40 @@ def keeps_the_rest(before: bytes, after: bytes, edits: list[Edit]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Touched:
-    """Bytes of one text, and what stands instead of them in the other."""
+    """Bytes that are not what they are in the other text."""
 
     start: int
     end: int
-    instead: bytes
+    beside: bool  # what ends where they start, or starts where they end, is touched too
 
     def holds(self, start: int, end: int) -> bool:
         """Whether a part of these bytes belongs to the statement between two places."""
-        if self.start < self.end or self.instead.endswith((b"\n", b"\r")):
-            return self.start < end and start < self.end
-        return self.start <= end and start <= self.end  # what was added at an end belongs to it, unless it is lines
+        if self.beside:
+            return self.start <= end and start <= self.end
+        return self.start < end and start < self.end
 
 
 def _outline(source: SourceText, touched: list[_Touched]) -> Iterator[tuple[int, str]]:
     """Depth and meaning of every statement that touches none of these bytes; of a compound one its header."""
+    ends = [each.end for each in touched]
     stack: list[tuple[int, ast.AST]] = [(0, node) for node in reversed(parse(source).body)]
     while stack:
         depth, node = stack.pop()
         inner = [child for child in ast.iter_child_nodes(node) if isinstance(child, _PARTS)]
         stack += [(depth + 1, child) for child in reversed(inner)]
         start, end = _extent(node, inner, source)
-        if not any(each.holds(start, end) for each in touched):
+        if not _touches(touched, bisect_left(ends, start), start, end):
             yield depth, _meaning(node)
+
+
+def _touches(touched: list[_Touched], first: int, start: int, end: int) -> bool:
+    """Whether one of these, from the first that does not end before the statement, holds a part of it."""
+    for number in range(first, len(touched)):
+        if touched[number].start > end:
+            return False
+        if touched[number].holds(start, end):
+            return True
+    return False
 
 
 _PARTS = (ast.stmt, ast.ExceptHandler, ast.match_case)

@@ -98,6 +98,12 @@ def test_one_more_run_changes_nothing() -> None:
         assert modscope.linter.lint_source(after, config=everything, fix="unsafe").rewrites == (), path.name
 
 
+def test_comments_that_hide_nothing_are_taken_away() -> None:
+    text = "".join(f"x = {number}  # modscope: ignore[direct-forward-call]\n" for number in range(9))
+    report = modscope.linter.lint_source(text, config=Config(select=("ALL",)), fix="safe")
+    assert report.rewrites[0].after.decode() == "".join(f"x = {number}\n" for number in range(9))
+
+
 def test_an_import_that_a_fix_needs_is_added_once() -> None:
     text = (
         '"""A net."""\n\nfrom __future__ import annotations\n\nfrom torch.nn import Linear, Module\n\n\n'
@@ -136,6 +142,8 @@ def test_a_change_beyond_its_edit_is_refused(before: str, after: str, edit: Edit
         ("a = b\nc\n", "a = b()\nc\n", Edit(5, 5, "()")),
         ("f(x)\n", "await f(x)\n", Edit(0, 0, "await ")),
         ("with a:\n  b\n", "with a():\n  b\n", Edit(6, 6, "()")),
+        ("a = 1  # b\nc = 2\n", "a = 1\nc = 2\n", Edit(5, 10, "")),
+        ("a; b\n", "b\n", Edit(0, 3, "")),
     ],
 )
 def test_a_change_of_its_own_statement_is_kept(before: str, after: str, edit: Edit) -> None:
