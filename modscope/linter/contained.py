@@ -34,7 +34,20 @@ class State(Enum):
 
     ELEMENT = auto()  # itself: assigned to an attribute it is registered
     CONTAINER = auto()  # in a plain container: assigned to an attribute it is not
+    NESTED = auto()  # in a container in a container
     WRAPPED = auto()  # in what some call has made of it
+
+    def kept(self) -> State:
+        """The form in which it is in a container that this is put into."""
+        return _KEPT.get(self, self)
+
+    def part(self) -> State:
+        """The form in which it is when what holds it is taken apart."""
+        return _PARTS.get(self, self)
+
+
+_KEPT = {State.ELEMENT: State.CONTAINER, State.CONTAINER: State.NESTED}
+_PARTS = {State.CONTAINER: State.ELEMENT, State.NESTED: State.CONTAINER}
 
 
 class Held(StrEnum):

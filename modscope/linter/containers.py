@@ -57,12 +57,13 @@ def _containers(module: ModuleClass) -> Iterator[Container]:
     flows, escapes, bases = module.once(Flows), module.once(Escapes), module.once(inherited)
 
     def counts(flow: Flow) -> bool:
-        return module.method_of(flow.target) in module.once(setting_up)
+        method = module.method_of(flow.target)
+        return method in module.once(setting_up) or (method is None and isinstance(flow.target, cst.Name))
 
     holdings = Holdings(module, counts, escapes.registers)
     for place, into in flows.into.items():
         counted = [flow for flow in into if counts(flow)] if place[0] is None else []
-        if not counted:
+        if not any(module.method_of(flow.target) for flow in counted):
             continue
         _, attribute = place
         first = next((flow for flow in counted if flow.how is How.WHOLE), None)

@@ -103,14 +103,14 @@ class Elements:
         match call:
             case cst.Call(args=[first, *_]) if name in COPIES and self.is_module(first.value):
                 self.add(call, Held.WEIGHTED, self.module.code(call))
-            case cst.Call(args=[first, *_]) if name in COPIES or name in _THROUGH:
+            case cst.Call(args=[first, *_]) if self.passes_through(call.func):
                 yield first.value, Role.ELEMENT
             case _ if name is not None and (kind := self.module.kind_of(call)) not in (None, Kind.OTHER):
                 if kind is Kind.CONTAINER and self.wraps_registered(call):
                     self.add(call, Held.REGISTERED)
                 else:
                     self.add_kind(call, kind, self.module.code(call.func))
-            case cst.Call(func=cst.Call() as maker, args=args) if self.is_getattr(maker) and not _literal(maker):
+            case cst.Call(args=args) if (maker := self.looked_up(call.func)) is not None:
                 # `getattr(nn, name)()` is an activation, `getattr(nn, name)(width, width)` has weights
                 self.add(call, Held.WEIGHTED if len(args) > 1 else Held.STATELESS, self.module.code(maker))
             case cst.Call(args=[first, *_]) if name == "torch.nn.utils.skip_init":
@@ -125,6 +125,21 @@ class Elements:
                 self.add(call, Held.WEIGHTED, self.module.code(call.func))
             case _:
                 yield call.func, Role.CALLED
+
+    def passes_through(self, called: cst.BaseExpression) -> bool:
+        """Whether it is a function that gives back the Module it is given, or a variable for nothing but these."""
+        place = self.flows.place(called)
+        flows = self.flows.into.get(place, ()) if place else ()
+        ends = [each.value if each.how is How.WHOLE else called for each in flows] or [called]
+        ends = [end for each in ends for end in ((each.body, each.orelse) if isinstance(each, cst.IfExp) else (each,))]
+        return all((name := self.module.name_of(end)) in COPIES or name in _THROUGH for end in ends)
+
+    def looked_up(self, called: cst.BaseExpression) -> cst.Call | None:
+        """The `getattr(nn, name)` that an expression or variable is, where the name is not written there."""
+        place = self.flows.place(called)
+        flows = self.flows.into.get(place, ()) if place else ()
+        value = flows[0].value if len(flows) == 1 and flows[0].how is How.WHOLE else called
+        return value if isinstance(value, cst.Call) and self.is_getattr(value) and not _literal(value) else None
 
     def wraps_registered(self, call: cst.Call) -> bool:
         """Whether it is `nn.Sequential(self.a, self.b)`: a new Module of registered ones alone."""
@@ -173,8 +188,8 @@ class Elements:
                 yield body, Role.ELEMENT
             case cst.IfExp(body=one, orelse=other):
                 yield from ((one, role), (other, role))
-            case cst.Subscript(value=cst.Dict(elements=pairs)):
-                yield from ((pair.value, role) for pair in pairs)
+            case cst.Subscript(value=table) | cst.Call(func=cst.Attribute(value=table, attr=cst.Name("get"))):
+                yield from self.entries(table)
             case cst.Call(args=[first, *_]) if self.module.name_of(node.func) == "functools.partial":
                 yield first.value, role
             case cst.Call(args=[_, cst.Arg(value=cst.SimpleString() as text), *_]) if self.is_getattr(node):
@@ -182,6 +197,17 @@ class Elements:
                 self.add_kind(node, kind, self.module.code(node))
             case _:
                 self.add(node, Held.OTHER)
+
+    def entries(self, table: cst.BaseExpression) -> Iterator[Step]:
+        """The values of a dict of classes: one written here, kept in a variable, or defined outside the class."""
+        place = self.flows.place(table)
+        flows = self.flows.into.get(place, ()) if place else ()
+        name = self.module.name_of(table)
+        if name is not None and (kind := self.module.index.project.kind_of_entry(self.module.index.find(name))):
+            self.add_kind(table, kind, f"{self.module.code(table)}[...]")
+        for each in (table, *(flow.value for flow in flows if flow.how is How.WHOLE)):
+            if isinstance(each, cst.Dict):
+                yield from ((pair.value, Role.CALLED) for pair in each.elements)
 
     def is_getattr(self, call: cst.Call) -> bool:
         """Whether it is `getattr(nn, ...)`."""

@@ -72,6 +72,10 @@ class Escapes:
         module = self.module
         while (above := module.parent(node)) is not None:
             match above:
+                case cst.Attribute(attr=cst.Name("parameters" | "named_parameters")):
+                    if any(module.kind_of(outer) is Kind.CONTAINER for outer in module.ancestors(above)):
+                        yield None
+                    return
                 case cst.Attribute(attr=cst.Name(name)):
                     call = module.parent(above)
                     if name in FILLERS or not (isinstance(call, cst.Call) and call.func is above and name in _VIEWS):
@@ -90,12 +94,11 @@ class Escapes:
                 case cst.Subscript(value=owner, slice=slices):
                     if owner is not node:
                         return
-                    if state is State.CONTAINER and not isinstance(slices[0].slice, cst.Slice):
-                        state = State.ELEMENT
-                case cst.Element() | cst.StarredElement() | cst.DictElement() | cst.StarredDictElement():
-                    state = State.CONTAINER if state is State.ELEMENT else state
-                case cst.ListComp() | cst.SetComp() | cst.GeneratorExp() | cst.DictComp():
-                    state = State.CONTAINER if state is State.ELEMENT else state
+                    state = state if isinstance(slices[0].slice, cst.Slice) else state.part()
+                case cst.Element() | cst.DictElement():
+                    state = state.kept()
+                case cst.ListComp() | cst.SetComp() | cst.DictComp() | cst.GeneratorExp():
+                    state = state.kept()
                 case cst.CompFor(target=target) | cst.For(target=target):
                     yield from self._loop(above, target, node, state)
                     return
@@ -136,14 +139,13 @@ class Escapes:
             return
         if isinstance(loop, cst.For) and self._registers_in(loop):
             yield None
-        inner = State.ELEMENT if state is State.CONTAINER else state
-        yield from self._variables(target, inner)
+        yield from self._variables(target, state.part())
 
     def _variables(self, target: cst.BaseExpression, state: State) -> Iterator[tuple[Place, State] | None]:
         match target:
             case cst.Tuple(elements=elements) | cst.List(elements=elements):
-                for element in elements:
-                    yield from self._variables(element.value, state)
+                for element in elements:  # of pairs, or of what `enumerate` and `zip` give
+                    yield from self._variables(element.value, state.part())
             case cst.Name() if (place := self.flows.place(target)) is not None:
                 yield place, state
             case cst.Attribute():
@@ -158,9 +160,10 @@ class Escapes:
             case cst.Attribute():
                 place = self.flows.place(target)
                 assert place is not None
-                yield (place, state) if state is State.CONTAINER else None
+                yield (place, state) if state in (State.CONTAINER, State.NESTED) else None
             case cst.Tuple() | cst.List():
-                yield from self._variables(target, State.ELEMENT if state is State.CONTAINER else state)
+                for element in target.elements:
+                    yield from self._assigned(element.value, state.part())
             case _ if (place := self.flows.place(target)) is not None:
                 yield place, state
 
@@ -210,6 +213,8 @@ class Escapes:
                     return [((function, param.name.value), state)]
             return [None]
         name = self.module.name_of(call.func) or ""
+        if name == "copy.deepcopy":
+            return []  # the copy is another value
         if name in MAKERS or name in ITERABLES:
             return State.CONTAINER if state is State.ELEMENT else state
         kind = self.module.index.kind(name) if name else None

@@ -61,6 +61,14 @@ class FunctionFacts:
     elements: Targets = ()  # of what it puts into them: the dotted names called; None for anything else
 
 
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """A dict outside functions whose values are called: `{"relu": nn.ReLU}`."""
+
+    returns: Targets  # dotted names, as written, of what its values call or are; None for anything else
+    scope: Scope = field(repr=False)
+
+
 @dataclass(frozen=True)
 class FileFacts:
     """A source file as seen from outside."""
@@ -71,6 +79,7 @@ class FileFacts:
     scope: Scope
     classes: Mapping[str, ClassFacts]
     functions: Mapping[str, FunctionFacts]
+    tables: Mapping[str, TableFacts]
 
     @property
     def module(self) -> str:
@@ -106,7 +115,7 @@ def collect(tree: ast.Module, path: str, dots: int, place: Place) -> FileFacts:
     """The facts of a parsed file."""
     collector = _Collector(place.module, place.package)
     scope = collector.scope(tree.body, "", None)
-    return FileFacts(path, dots, place, scope, collector.classes, collector.functions)
+    return FileFacts(path, dots, place, scope, collector.classes, collector.functions, collector.tables)
 
 
 def lines(node: ast.ClassDef) -> tuple[int, int]:
@@ -139,6 +148,7 @@ class _Collector:
         self.package = package
         self.classes: dict[str, ClassFacts] = {}
         self.functions: dict[str, FunctionFacts] = {}
+        self.tables: dict[str, TableFacts] = {}
 
     def scope(
         self,
@@ -158,6 +168,10 @@ class _Collector:
             if isinstance(statement, ast.ClassDef | Function):
                 within.append(statement)
         scope = Scope(bound, tuple(stars), outer, of_class)
+        for name, values in _tables(body) if outer is None else ():
+            if bound[name] == (None,):
+                self.tables[name] = TableFacts(values, scope)
+                bound[name] = (f"{self.module}.{name}",)
         for node in within:
             if isinstance(node, ast.ClassDef):
                 self.add_class(node, inside, scope)
@@ -277,6 +291,30 @@ def _names(target: ast.expr) -> Iterator[str]:
 def _parameters(arguments: ast.arguments) -> list[str]:
     every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
     return [each.arg for each in every if each is not None]
+
+
+def _tables(body: list[ast.stmt]) -> Iterator[tuple[str, Targets]]:
+    """The dicts that a body sets names to, and what calling their values calls."""
+    for statement in body:
+        match statement:
+            case ast.Assign([ast.Name(name)], ast.Dict(_, [_, *_] as values)) | ast.AnnAssign(
+                ast.Name(name), value=ast.Dict(_, [_, *_] as values)
+            ):
+                yield name, tuple(dict.fromkeys(_callee(value) for value in values if not _is_none(value)))
+
+
+def _is_none(value: ast.expr) -> bool:
+    return isinstance(value, ast.Constant) and value.value is None
+
+
+def _callee(value: ast.expr) -> str | None:
+    """What a call of an expression calls: a class, the class in a lambda or a partial."""
+    match value:
+        case ast.Lambda(_, ast.Call(called)):
+            return dotted(called)
+        case ast.Call(ast.Name("partial") | ast.Attribute(attr="partial"), [made, *_]):
+            return dotted(made)
+    return dotted(value)
 
 
 def _assigned(method: Function) -> Iterator[tuple[str, str | None]]:

@@ -176,6 +176,9 @@ class Flows:
             ) if len(targets) == len(values) and not any(_starred(each) for each in (*targets, *values)):
                 for one, its in zip(targets, values, strict=True):
                     self._assign(one.value, its.value)
+            case cst.Tuple(elements=targets), cst.Call() if results := self._tuples(value, len(targets)):
+                for result in results:
+                    self._assign(target, result)
             case cst.Tuple(elements=targets) | cst.List(elements=targets), _:
                 for one in targets:
                     self._add(one.value, value, How.PART)
@@ -189,6 +192,13 @@ class Flows:
                 self._add(whole(owner), value, How.INSIDE)
             case _:
                 self._add(target, value, How.WHOLE)
+
+    def _tuples(self, call: cst.Call, length: int) -> list[cst.BaseExpression]:
+        """What a function of the class returns, where that is nothing but tuples of this length."""
+        function = self.callee(call)
+        returned, yielded = self.results(function) if function is not None else ([], [])
+        fit = all(isinstance(each, cst.Tuple) and len(each.elements) == length for each in returned)
+        return returned if fit and not yielded else []
 
     def _is_dict_of_self(self, node: cst.BaseExpression) -> bool:
         return self.module.attribute(node) == "__dict__"

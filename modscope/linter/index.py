@@ -10,7 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from modscope.linter.cache import Source, digest
-from modscope.linter.facts import ClassFacts, FileFacts, FunctionFacts, Scope, Targets, collect, highest_relative_import
+from modscope.linter.facts import (
+    ClassFacts,
+    FileFacts,
+    FunctionFacts,
+    Scope,
+    TableFacts,
+    Targets,
+    collect,
+    highest_relative_import,
+)
 from modscope.linter.known import MODULE_BASES, MODULE_KINDS, TORCH_NN, Kind, canonical, kind_by_name
 from modscope.linter.places import Place, Places
 from modscope.linter.text import UnreadableSource, parse, read
@@ -27,7 +36,7 @@ class Found:
 
     name: str
     file: FileFacts | None = None
-    what: ClassFacts | FunctionFacts | None = None
+    what: ClassFacts | FunctionFacts | TableFacts | None = None
 
 
 class Project:
@@ -113,7 +122,7 @@ class Project:
             file, rest = self._split(name, near)
             if file is None:
                 continue
-            if what := file.classes.get(rest) or file.functions.get(rest):
+            if what := file.classes.get(rest) or file.functions.get(rest) or file.tables.get(rest):
                 return Found(f"{file.module}.{rest}", file, what)
             root, _, tail = rest.partition(".")
             targets = file.scope.bound.get(root)
@@ -149,13 +158,22 @@ class Project:
             return Kind.WEIGHTED if found.name in self.known_bases else kind_by_name(found.name)
         if isinstance(found.what, ClassFacts):
             return self.kind_of_class(found.file, found.what)
-        if found.what is None or depth > _DEEPEST_FACTORY:
+        if not isinstance(found.what, FunctionFacts) or depth > _DEEPEST_FACTORY:
             return None
-        view = FileIndex(self, found.file)
+        return self._kind_of_results(found.file, found.what, depth)
+
+    def kind_of_entry(self, found: Found) -> Kind | None:
+        """What calling a value of this dict makes."""
+        if found.file is None or not isinstance(found.what, TableFacts):
+            return None
+        return self._kind_of_results(found.file, found.what, 0)
+
+    def _kind_of_results(self, file: FileFacts, facts: FunctionFacts | TableFacts, depth: int) -> Kind | None:
+        view = FileIndex(self, file)
         kinds = {
-            self.kind(self.find(full, found.file), depth + 1) if full else None
-            for name in found.what.returns
-            for full in (view.targets(name, found.what.scope) if name else (None,))
+            self.kind(self.find(full, file), depth + 1) if full else None
+            for name in facts.returns
+            for full in (view.targets(name, facts.scope) if name else (None,))
         }
         return common(kinds)
 

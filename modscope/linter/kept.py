@@ -17,6 +17,7 @@ _Value = tuple[ast.expr, str]  # an expression, and the method that it stands in
 
 _MAKERS = frozenset({"list", "tuple", "set", "frozenset", "dict", "sorted", "deque", "OrderedDict", "defaultdict"})
 _LITERALS = (ast.List, ast.ListComp, ast.Tuple, ast.Set, ast.SetComp, ast.Dict, ast.DictComp)
+_CALLING = frozenset({"map", "partial"})  # these call their first argument
 _FILLERS = frozenset({"append", "extend", "insert", "add", "appendleft", "extendleft", "update", "setdefault"})
 
 
@@ -59,9 +60,10 @@ class _Search:
         filled = [*content.filled, *(value for alias in content.aliases for value in self.places[alias].filled)]
         if any(self.registers(*value) for value in content.values):
             return False
-        if not filled and not any(self.may_be_container(*value) for value in content.values):
+        values = [*content.values, *(value for value in content.wholes if isinstance(value[0], ast.Call))]
+        if not filled and not any(self.may_be_container(*value) for value in values):
             return False
-        return any(self.may_make(*value) for value in (*content.values, *filled))
+        return any(self.may_make(*value) for value in (*values, *filled))
 
     def registers(self, value: ast.expr, function: str) -> bool:
         """Whether a value is certainly a Module, which registers what it is given."""
@@ -163,6 +165,8 @@ class _Search:
                     if self.call_may_make(func, function):
                         return True
                     inner = [func, *arguments, *(keyword.value for keyword in keywords)]
+                    if (dotted(func) or "").rpartition(".")[2] in _CALLING and arguments:
+                        inner.append(ast.Call(arguments[0], [], []))
                 case ast.Attribute(owner):
                     inner = [owner]
                 case ast.Name(name):
@@ -174,10 +178,15 @@ class _Search:
                     inner = elements
                 case ast.Dict(_, values) | ast.BoolOp(_, values):
                     inner = values
-                case ast.ListComp(element, loops) | ast.SetComp(element, loops) | ast.GeneratorExp(element, loops):
-                    inner = [element, *(loop.iter for loop in loops)]
-                case ast.DictComp(_, element, loops):
-                    inner = [element, *(loop.iter for loop in loops)]
+                case (
+                    ast.ListComp(element, loops)
+                    | ast.SetComp(element, loops)
+                    | ast.GeneratorExp(element, loops)
+                    | ast.DictComp(_, element, loops)
+                ):
+                    inner = [element, *(part for loop in loops for part in (loop.iter, *loop.ifs))]
+                case ast.Compare(left):
+                    inner = [left]
                 case ast.Starred(element) | ast.NamedExpr(_, element) | ast.Subscript(element) | ast.Lambda(_, element):
                     inner = [element]
                 case ast.BinOp(left, _, right) | ast.IfExp(_, left, right):

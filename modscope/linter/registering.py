@@ -92,6 +92,8 @@ def _bad_assignment(container: Container, module: ModuleClass) -> Iterator[str]:
     set_here = isinstance(module.parent(container.node), cst.AssignTarget | cst.AnnAssign | cst.Element)
     if not (set_here and isinstance(container.node, cst.Attribute)):
         yield f"`self.{attribute}` is not set by an assignment of this class"
+    elif module.method_of(container.value) is not module.method_of(container.node):
+        yield f"`self.{attribute}` is set to what another method makes"
     elif isinstance(module.parent(container.value), cst.AssignTarget):
         yield f"`self.{attribute}` and a variable are assigned the same container"
     for flow in flows.into.get((None, attribute), ()):
