@@ -10,7 +10,7 @@ from typing import Any
 from modscope.data import BufferInfo, Hidden, HookInfo, ModuleInfo, ParameterInfo, Source, SourceKind, TensorSpec
 from modscope.data.quick import quick
 from modscope.tracer import specs
-from modscope.tracer.sources import classes_of
+from modscope.tracer.sources import Seen
 
 MOST_NAMES = 64  # paths kept for one shared module: containers shared in containers have exponentially many
 
@@ -47,7 +47,7 @@ def hook_infos(own: dict[str, Any]) -> tuple[HookInfo, ...]:
 class Rows:
     """What was read, module by module. A module or tensor is its number, in the order they were met."""
 
-    modules: list[tuple[type, bool, str, tuple[HookInfo, ...]]] = field(default_factory=list)  # training, extra_repr
+    modules: list[tuple[Seen, bool, str, tuple[HookInfo, ...]]] = field(default_factory=list)  # training, extra_repr
     registered: int = 0  # modules from this number on are not
     edges: list[tuple[int, str, int]] = field(default_factory=list)  # holder, name there, module; the first is its path
     roots: set[int] = field(default_factory=set)  # modules that are not registered on their holder
@@ -102,14 +102,14 @@ class Rows:
         """The records of all modules, by number."""
         paths, names, children = self.paths, self._names(), self._children()
         parameters, buffers, hidden, tensors = self._parameters(), self._buffers(), self._hidden(), self._tensors()
-        classes = {cls: classes_of(cls) for cls in {row[0] for row in self.modules}}
+        classes = {id(seen): seen.classes() for seen in {id(row[0]): row[0] for row in self.modules}.values()}
         return tuple(
             [
                 _make_module(
                     path=paths[number],
-                    type=cls.__name__,
+                    type=seen.name,
                     paths=tuple(names[number]) if number in names else (paths[number],),
-                    classes=classes[cls],
+                    classes=classes[id(seen)],
                     parameters=tuple(parameters[number]) if number in parameters else (),
                     buffers=tuple(buffers[number]) if number in buffers else (),
                     children=tuple(dict.fromkeys(children[number])) if number in children else (),
@@ -120,7 +120,7 @@ class Rows:
                     hidden=tuple(hidden[number]) if number in hidden else (),
                     tensors=tuple(tensors[number]) if number in tensors else (),
                 )
-                for number, (cls, training, text, hooks) in enumerate(self.modules)
+                for number, (seen, training, text, hooks) in enumerate(self.modules)
             ]
         )
 
@@ -159,7 +159,7 @@ class Rows:
         for holder, step, container, modules in self.hidden:
             inside = set().union(*(tensors.get(module, ()) for module in modules))
             count = sum(self.tensor_specs[tensor].numel for tensor in inside if self.specs[tensor] is not None)
-            kind = self.modules[modules.start][0].__name__
+            kind = self.modules[modules.start][0].name
             infos[holder].append(Hidden(_way(self.paths[holder], step), kind, "module", container, count))
         for holder, step, container, tensor in self.loose:
             count = self.tensor_specs[tensor].numel

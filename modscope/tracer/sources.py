@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from types import FunctionType
+from typing import Any, NamedTuple
 
 from torch import nn
 
@@ -39,9 +40,29 @@ class _Source:
     ignores: tuple[suppressions.Ignore, ...]
 
 
-def classes_of(cls: type) -> tuple[ClassInfo, ...]:
-    """The classes a module is made of, from its own down to the last before nn.Module."""
-    return tuple(_class_info(base) for base in cls.__mro__ if not any(base is each for each in _NOBODYS))
+class Seen(NamedTuple):
+    """A class that was met, so that it can be told of when it may be gone."""
+
+    name: str
+    bases: tuple[type | ClassInfo, ...]  # its own and those before nn.Module; one that can be imported stays anyway
+
+    def classes(self) -> tuple[ClassInfo, ...]:
+        """The classes a module is made of, from its own down to the last before nn.Module."""
+        return tuple(base if type(base) is ClassInfo else _class_info(base) for base in self.bases)  # type: ignore[arg-type]
+
+
+def see(cls: type) -> Seen:
+    """Read now what could not be read later. A class made at run time may hold on to the module it was made for."""
+    bases = [base for base in cls.__mro__ if not any(base is each for each in _NOBODYS)]
+    return Seen(cls.__name__, tuple(base if _stays(base) else _class_info(base) for base in bases))
+
+
+def _stays(cls: type) -> bool:
+    """Whether a class can be reached by its name."""
+    found: Any = sys.modules.get(cls.__module__)
+    for step in cls.__qualname__.split("."):
+        found = getattr(found, "__dict__", {}).get(step)
+    return found is cls
 
 
 def _class_info(cls: type) -> ClassInfo:

@@ -27,6 +27,7 @@ from modscope.tracer.infos import HOOKS, Rows, hook_infos
 from modscope.tracer.inputs import check
 from modscope.tracer.modes import past_functions
 from modscope.tracer.shared import collector
+from modscope.tracer.sources import see
 
 _STANDARD = frozenset(vars(nn.Module()))
 _fixed = itemgetter("training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
@@ -168,7 +169,7 @@ class Captured:
             text, plain = kind.look(module, own, count)
             if not plain:
                 self._not_plain.append((number, own))
-            rows.append((cls, training is True, text, hook_infos(own) if hooks else ()))
+            rows.append((kind.seen, training is True, text, hook_infos(own) if hooks else ()))
             if children:
                 below = [(number, name, child) for name, child in children.items() if child is not None]
                 below.reverse()
@@ -225,6 +226,7 @@ class _Kind:
     """What is the same for all modules of one class, read at the first of them."""
 
     def __init__(self, cls: type, own: dict[str, Any]) -> None:
+        self.seen = see(cls)
         names = tuple(name for name in own if name not in _STANDARD)
         self._length = len(own)
         self._attributes = itemgetter(*names, "training", "training")  # always several, so always a tuple

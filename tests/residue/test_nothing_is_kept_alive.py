@@ -1,0 +1,53 @@
+"""Neither a tensor nor a module stays alive through a trace, read or unread."""
+
+from __future__ import annotations
+
+import gc
+
+import pytest
+import torch
+from torch import nn
+
+import modscope
+from tests.residue import cases
+from tests.residue.cases import Build
+from tests.residue.scene import Act, Situation, recorded, survivors, traced, unwatched
+from tests.residue.situations import normal, raising
+
+CASES = [
+    pytest.param(function, act, id=f"{name}-{act.__name__}")
+    for place, (name, function) in enumerate(cases.walk().items())
+    if "normal" in getattr(function, "only", ("normal",)) and "normal" not in getattr(function, "never", ())
+    for act in ((traced, recorded) if place % 4 == 0 else (traced,))
+]
+
+
+def kept(function: Build, situation: Situation, act: Act) -> list[str]:
+    """What is alive beyond what a plain run keeps: torch remembers things, and so may a module."""
+    alive = survivors(function, situation, act)[1]
+    if not alive:
+        return []
+    plainly = survivors(function, situation, unwatched(function))[1]
+    return [] if alive == plainly else survivors(function, situation, act)[1]
+
+
+@pytest.mark.parametrize(("function", "act"), CASES)
+def test_a_trace_keeps_nothing_alive(function: Build, act: Act) -> None:
+    assert kept(function, normal, act) == []
+
+
+@pytest.mark.parametrize("function", [case.values[0] for case in CASES[::20]])
+def test_a_partial_trace_keeps_nothing_alive(function: Build) -> None:
+    assert kept(function, raising, traced) == []
+
+
+def test_a_trace_that_was_read_keeps_nothing_alive() -> None:
+    gc.freeze()
+    try:
+        trace = modscope.trace(nn.utils.parametrizations.weight_norm(nn.Linear(2, 2)), torch.zeros(1, 2))
+        assert str(trace)
+        assert trace.tree[""].classes[0].name == "ParametrizedLinear"
+        gc.collect()
+        assert not any(issubclass(type(each), torch.Tensor | nn.Module) for each in gc.get_objects())
+    finally:
+        gc.unfreeze()
