@@ -1,0 +1,68 @@
+"""A class with layers and a forward that is no Module."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from modscope.linter import cst
+from modscope.linter.facts import ClassFacts
+from modscope.linter.known import TORCH_NN, Kind
+from modscope.linter.rule import Match, rule
+from modscope.linter.statement import Statement
+
+# A class that has one of these knows that it is no Module, and does itself what one would do for it.
+_OF_MODULES = frozenset({"parameters", "named_parameters", "state_dict", "load_state_dict", "to", "train", "__call__"})
+
+
+@rule(words=("def forward(",), trigger=r"\bclass\s+\w+\s*(\(\s*(object)?\s*\))?\s*:")
+def module_in_plain_object(statement: Statement) -> Iterator[Match]:
+    """A class with layers and `forward` that is no `nn.Module` cannot be called, moved, saved or trained as one.
+
+    Bad:
+        class Net:
+            def __init__(self):
+                self.fc = nn.Linear(4, 4)
+
+            def forward(self, x):
+                return self.fc(x)
+
+    Good:
+        class Net(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.fc = nn.Linear(4, 4)
+
+            def forward(self, x):
+                return self.fc(x)
+
+    Run time: `Net()` has no `parameters()`, and `Net()(x)` raises TypeError.
+
+    Not reported: classes that have `parameters`, `state_dict`, `to`, `train` or `__call__` themselves, are decorated,
+    have bases, or are a base of another class of the file; layers that come from anywhere but `torch.nn`.
+    """
+    node = statement.node
+    if not isinstance(node, cst.ClassDef) or node.decorators or node.keywords:
+        return
+    inside = f"{statement.inside}." if statement.inside else ""
+    facts = statement.index.facts.classes.get(f"{inside}{node.name.value}")
+    if facts is None or not {"__init__", "forward"} <= facts.methods or _OF_MODULES & facts.methods:
+        return
+    layer = _layer(facts, statement)
+    if layer is not None and not _is_base(facts, statement):
+        yield Match(node.name, f"`{node.name.value}` has layers (`{layer}`) and `forward`, and is no `nn.Module`")
+
+
+def _layer(facts: ClassFacts, statement: Statement) -> str | None:
+    """The first attribute that holds a layer of torch.nn with weights."""
+    index = statement.index
+    for name, called in facts.assigned:
+        full = called and index.resolve(called, facts.scope, from_method=True)
+        if full and TORCH_NN.get(index.find(full).name) is Kind.WEIGHTED:
+            return name
+    return None
+
+
+def _is_base(facts: ClassFacts, statement: Statement) -> bool:
+    own = facts.name.rpartition(".")[2]
+    classes = statement.index.facts.classes.values()
+    return any(base and base.rpartition(".")[2] == own for each in classes for base in each.bases)
