@@ -77,7 +77,22 @@ def _look(
             raise ModscopeError(f"{target!r} is a saved file and is not run: it takes neither --input nor --fake")
         saved = _load(target)
         return saved.tree if tree_only and isinstance(saved, Trace) else saved
-    with _torch_missing_is_said(), api.fake() if fake else nullcontext():
+    with _torch_missing_is_said():
+        try:
+            return _build_and_run(target, specs, tree_only, fake, say)
+        except ModscopeError as error:
+            if fake or not _lacks_memory(error.__cause__):
+                raise
+        reason = "to build it for real needs more memory than there is"
+        seen = _build_and_run(target, specs, tree_only, True, say)
+        _explain_fallback([reason], seen.origin)
+        return seen
+
+
+def _build_and_run(
+    target: str, specs: Sequence[InputSpec], tree_only: bool, fake: bool, say: Callable[[str], None]
+) -> Trace | ModuleTree:
+    with api.fake() if fake else nullcontext():
         model, args, kwargs = _build(target, say)
         if tree_only:
             return api.inspect(model)
@@ -85,6 +100,12 @@ def _look(
             args, kwargs = make_inputs(specs, model)
         say(f"running {type(model).__name__} once")
         return _run(model, args, kwargs, fake)
+
+
+def _lacks_memory(error: BaseException | None) -> bool:
+    from modscope import tracer
+
+    return error is not None and tracer.no_memory(error)
 
 
 def _load(path: str) -> Trace | ModuleTree:

@@ -1,7 +1,7 @@
 """The room that imports torch: a model -> ModuleTree, a run -> Trace."""
 
 from modscope.tracer.fakes import fake
-from modscope.tracer.fallback import see
+from modscope.tracer.fallback import no_memory, see
 from modscope.tracer.inputs import MissingInputs, WrongInputs, inputs_of_size, make_input
 from modscope.tracer.recorder import Recorder, partial_trace, record
 from modscope.tracer.tracing import trace, trace_with_costs
@@ -15,6 +15,7 @@ __all__ = [
     "inputs_of_size",
     "inspect",
     "make_input",
+    "no_memory",
     "partial_trace",
     "record",
     "see",

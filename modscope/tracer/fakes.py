@@ -17,6 +17,8 @@ from torch._subclasses.fake_tensor import (
     DynamicOutputShapeException,
     FakeTensor,
     FakeTensorMode,
+    UnsupportedFakeTensorException,
+    UnsupportedOperatorException,
 )
 from torch.utils._python_dispatch import _disable_current_modes
 from torch.utils._pytree import tree_leaves, tree_map
@@ -31,11 +33,16 @@ from modscope.tracer.tree import active_fake_mode, capture
 SMALL = 4096
 
 _NEEDS_DATA = (DataDependentOutputException, DynamicOutputShapeException)
+_REAL = specs.PLAIN | {list, tuple}  # what may be, or hold, a tensor that is not fake
 _own = threading.local()
 
 
 class NeedsData(ModscopeError, RuntimeError):
     """Under `fake()` code asked for a number that no fake tensor has; torch's own error is the cause."""
+
+
+class CannotBeFake(ModscopeError, RuntimeError):
+    """Under `fake()` code ran what torch has no fake for; torch's own error is the cause."""
 
 
 @contextmanager
@@ -93,10 +100,12 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
 
     def _imagine(self, func: Any, types: Sequence[type], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         # what is all fake torch finds in its cache; real arguments would make it look at every such op anew
-        args = [self.from_tensor(each) if type(each) in specs.PLAIN else each for each in args]
+        args = [self._faked(each) if type(each) in _REAL else each for each in args]
         self._imagining = True
         try:
             result = super().dispatch(func, types, args, kwargs)
+        except (UnsupportedOperatorException, UnsupportedFakeTensorException) as error:
+            raise CannotBeFake(_refusal(func, error, _asking()[0])) from error
         except _NEEDS_DATA as error:
             frame, initialises = _asking()
             if initialises and func is torch.ops.aten._local_scalar_dense.default:
@@ -109,6 +118,14 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         if notes and notes.get(last := next(reversed(notes.data))) is result:
             del notes[last]
         return result
+
+    def _faked(self, argument: Any) -> Any:
+        if type(argument) in specs.PLAIN:
+            # a lazy module's parameter takes a fake tensor's place in memory, and lies on the meta device then
+            return stand_in(argument, self) if argument.is_meta else self.from_tensor(argument)
+        if type(argument) in (list, tuple) and any(type(each) in specs.PLAIN for each in argument):
+            return [self._faked(each) for each in argument]
+        return argument
 
     def _has_no_numbers(self, tensor: Tensor) -> bool:
         return tensor.is_meta or (bool(self._written) and tensor.untyped_storage()._cdata in self._written)
@@ -160,6 +177,17 @@ def _explanation(func: Any, error: Exception, frame: FrameType) -> str:
     )
 
 
+def _refusal(func: Any, error: Exception, frame: FrameType) -> str:
+    if isinstance(error, UnsupportedOperatorException):
+        reason, remedy = "an operator without a fake implementation", " (torch.library.register_fake gives it one)"
+    else:
+        reason, remedy = str(error).partition("\n")[0] or "a tensor that cannot be fake", ""
+    return (
+        f"{frame.f_code.co_filename}:{frame.f_lineno} runs {func._schema.name}, which cannot be done under fake(): "
+        f"{reason}{remedy}. Trace with real inputs outside fake(), or show the tree alone: inspect(model), --tree."
+    )
+
+
 class StandIns:
     """Fake tensors on the CPU in the place of those on the meta device, while a model runs under `fake()`.
 
@@ -193,13 +221,18 @@ class StandIns:
 
     def _stand_in(self, tensor: Tensor, mode: FakeTensorMode) -> Tensor:
         if id(tensor) not in self._made:
-            with _disable_current_modes():
-                shape = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
-            made: Tensor = FakeTensor(mode, shape, torch.device("cpu"))
+            made: Tensor = stand_in(tensor, mode)
             if isinstance(tensor, nn.Parameter):
                 made = nn.Parameter(made, tensor.requires_grad)
             self._made[id(tensor)] = made.requires_grad_(tensor.requires_grad)
         return self._made[id(tensor)]
+
+
+def stand_in(tensor: Tensor, mode: FakeTensorMode) -> FakeTensor:
+    """A fake tensor on the CPU for one on the meta device."""
+    with _disable_current_modes():
+        shape = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
+    return FakeTensor(mode, shape, torch.device("cpu"))
 
 
 def _is_meta(leaf: Any) -> bool:

@@ -8,10 +8,9 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch._subclasses.fake_tensor import UnsupportedFakeTensorException, UnsupportedOperatorException
 
 from modscope.data import ModuleTree, Trace
-from modscope.tracer.fakes import NeedsData, fake
+from modscope.tracer.fakes import CannotBeFake, NeedsData, fake
 from modscope.tracer.tracing import trace, trace_with_costs
 from modscope.tracer.tree import inspect
 
@@ -40,7 +39,7 @@ def see(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, c
         try:
             return Seen(run(), ())
         except (MemoryError, RuntimeError) as error:
-            if not _no_memory(error):
+            if not no_memory(error):
                 raise
             reasons.append(f"a real run needs more memory than there is ({type(error).__name__})")
     else:
@@ -48,10 +47,11 @@ def see(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any], *, c
     try:
         with fake():
             return Seen(run(), tuple(reasons))
-    except (NeedsData, UnsupportedFakeTensorException, UnsupportedOperatorException) as error:
+    except (NeedsData, CannotBeFake) as error:
         reasons.append(str(error))
     return Seen(ModuleTree(tree.modules, "static"), tuple(reasons))
 
 
-def _no_memory(error: BaseException) -> bool:
+def no_memory(error: BaseException) -> bool:
+    """Whether it says that the memory does not suffice."""
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or any(text in str(error) for text in _NO_MEMORY)

@@ -148,3 +148,35 @@ def test_the_users_exception_under_fake_passes_unchanged() -> None:
     with modscope.fake(), pytest.raises(RuntimeError, match="batch dim") as caught:
         modscope.trace(nn.Bilinear(100, 100, 100), torch.zeros(64, 100), torch.zeros(63, 100))
     assert not isinstance(caught.value, modscope.ModscopeError)
+
+
+def test_lazy_modules_become_whole_without_numbers() -> None:
+    with modscope.fake():
+        model = nn.Sequential(nn.LazyConv2d(100, 3), nn.LazyBatchNorm2d(), nn.Flatten(), nn.LazyLinear(1000))
+        trace = modscope.trace(model, torch.zeros(64, 50, 20, 20))
+    assert trace.origin == "fake"
+    assert [call.output_shapes for call in trace.calls][-1] == ((64, 1000),)
+    assert {note.kind for note in trace.not_undone} == {"lazy-materialised"}
+
+
+def test_an_operator_that_cannot_be_fake_is_named_with_its_line_and_a_way_out() -> None:
+    class Ragged(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.nested.nested_tensor([x, x])
+
+    line = Ragged.forward.__code__.co_firstlineno + 1
+    with modscope.fake(), pytest.raises(modscope.ModscopeError) as caught:
+        modscope.trace(Ragged(), torch.zeros(100, 100))
+    assert f"{__file__}:{line} runs aten::_nested_tensor_from_tensor_list" in str(caught.value)
+    assert "real inputs outside fake()" in str(caught.value)
+    assert caught.value.__cause__ is not None
+
+
+def test_numbers_for_numpy_are_missed_by_name() -> None:
+    class Leaves(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.from_numpy(x.numpy())
+
+    with modscope.fake(), pytest.raises(RuntimeError) as caught:
+        modscope.trace(Leaves(), torch.zeros(100, 100))
+    assert "no numbers to hand to NumPy" in caught.value.__notes__[0]

@@ -9,7 +9,7 @@ from modscope.tracer.fallback import see
 
 
 class Square(nn.Module):
-    """Asks for eight terabytes."""
+    """Asks for more than an address space holds."""
 
     def forward(self, x: Tensor) -> Tensor:
         return (x[:, None] * x[None, :]).sum(0)
@@ -26,7 +26,7 @@ def test_what_runs_is_run_for_real() -> None:
 
 
 def test_what_the_memory_cannot_hold_is_run_without_numbers() -> None:
-    seen = see(Square(), (torch.zeros(1_400_000),), {})
+    seen = see(Square(), (torch.zeros(10_000_000),), {})
     assert isinstance(seen.what, modscope.Trace)
     assert seen.what.origin == "fake"
     assert "more memory than there is" in seen.reasons[0]
