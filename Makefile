@@ -7,7 +7,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check format bench golden docs zoo clean
+.PHONY: demo test check format bench bench-peers golden docs zoo clean
 
 $(VENV)/.torch:
 	$(PYTHON) -m venv $(VENV)
@@ -42,6 +42,15 @@ format: $(VENV)/.dev
 bench: $(VENV)/.dev
 	$(BIN)/python -m tests.benchmarks
 
+# In an environment of its own: what the peers need must not choose versions for the rest.
+bench-peers:
+	$(MAKE) VENV=.venv-peers .venv-peers/.peers
+	.venv-peers/bin/python -m tests.benchmarks.bench_peers
+
+$(VENV)/.peers: $(VENV)/.torch
+	$(PIP) "$(TORCH)" "transformers==5.23.0" torchinfo torchview torchlens
+	@touch $@
+
 golden: $(VENV)/.dev
 	$(BIN)/python -m tests.golden
 
@@ -53,4 +62,4 @@ zoo: $(VENV)/.dev
 	$(BIN)/python -m tests.zoo
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info
+	rm -rf $(VENV) .venv-peers build dist *.egg-info
