@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from modscope.linter import cst
+from modscope.linter.module import ModuleClass
 
 
 def is_abstract(method: cst.FunctionDef) -> bool:
@@ -14,3 +15,10 @@ def is_abstract(method: cst.FunctionDef) -> bool:
         or (isinstance(part, cst.Expr) and isinstance(part.value, cst.BaseString | cst.Ellipsis))
         for part in parts
     )
+
+
+def may_be_missing(method: cst.FunctionDef, module: ModuleClass) -> bool:
+    """Whether it raises NotImplementedError somewhere: then the class has other ways to be used."""
+    raised = (each.exc for each in module.nodes(cst.Raise, within=method))
+    called = (each.func if isinstance(each, cst.Call) else each for each in raised)
+    return any(isinstance(each, cst.Name) and each.value == "NotImplementedError" for each in called)

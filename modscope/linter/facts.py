@@ -49,6 +49,7 @@ class ClassFacts:
     lines: tuple[int, int]  # first (decorators included) and last, from 1
     methods: frozenset[str]
     assigned: tuple[tuple[str, str | None], ...]  # attributes that methods set on self, and the dotted name they call
+    metaclass: str | None = None  # as written; "" for what is no dotted name
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +193,7 @@ class _Collector:
             lines(node),
             frozenset(method.name for method in methods),
             tuple(pair for method in methods for pair in _assigned(method)),
+            next((dotted(each.value) or "" for each in node.keywords if each.arg == "metaclass"), None),
         )
         self.scope(node.body, f"{name}.", scope, of_class=True)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from modscope.linter.statement import Statement
+
 Version = tuple[int, int]
 
 
@@ -65,6 +67,16 @@ DEPRECATED = {
         f"torch.nn.init.{name}": Outdated(f"torch.nn.init.{name}_", (0, 4), same=True) for name in _INITIALIZERS.split()
     },
 }
+
+
+# How code asks which torch it runs on, before it takes the old way or the new one.
+_ASKS = re.compile(r"torch\.__version__|hasattr\(\s*torch\b|version\.parse|torch_\w*(?:version|\d)", re.IGNORECASE)
+
+
+def is_outdated(outdated: Outdated, statement: Statement) -> bool:
+    """Whether it is so for the oldest torch that the code runs on, in a file that does not ask for the version."""
+    target = statement.target_torch
+    return (target is None or target >= outdated.since) and not _ASKS.search(statement.file_text)
 
 
 def words(table: dict[str, Outdated]) -> tuple[str, ...]:

@@ -14,9 +14,10 @@ class Statement(Syntax):
     `inside` is the qualified name of the class or function around it, "" at the top.
     """
 
-    def __init__(self, node: cst.CSTNode, scope: Scope, index: FileIndex, inside: str) -> None:
+    def __init__(self, node: cst.CSTNode, scope: Scope, index: FileIndex, inside: str, file_text: str) -> None:
         super().__init__(node, scope, index)
         self.inside = inside
+        self.file_text = file_text  # of the whole file
 
     @property
     def target_torch(self) -> tuple[int, int] | None:

@@ -44,7 +44,7 @@ class Statements:
         """The statement by LibCST. Raises UnreadableSource."""
         piece = Slice.of_statement(self.source, header.start, header.end, "pass" if header.compound else "")
         inside = ".".join(owner.name for owner in header.owners)
-        return piece, Statement(piece.node, self._scope(header.owners), self.index, inside)
+        return piece, Statement(piece.node, self._scope(header.owners), self.index, inside, self.source.text)
 
     def _scope(self, owners: tuple[Owner, ...]) -> Scope:
         scope = self.index.facts.scope

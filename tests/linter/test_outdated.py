@@ -5,6 +5,7 @@ import inspect
 
 import pytest
 
+from modscope.linter import lint_source
 from modscope.linter.outdated import DEPRECATED, REMOVED
 
 
@@ -35,3 +36,18 @@ def test_a_deprecated_function_is_still_there(name: str) -> None:
 @pytest.mark.parametrize("name", sorted({each.instead for each in (*REMOVED.values(), *DEPRECATED.values())}))
 def test_what_is_to_be_called_instead_exists(name: str) -> None:
     assert callable(find(name))
+
+
+@pytest.mark.parametrize(
+    "asks",
+    [
+        "OLD = tuple(map(int, torch.__version__.split('.')[:2])) < (1, 8)",
+        "from versions import TORCH_GE_1_8",
+        "OLD = not hasattr(torch, 'linalg')",
+        "OLD = version.parse(torch_version) < version.parse('1.8')",
+    ],
+)
+def test_a_file_that_asks_for_the_version_may_call_the_old_function(asks: str) -> None:
+    code = "import torch\n{}\ndef eigenvalues(a):\n    return torch.symeig(a)\n"
+    assert [finding.rule for finding in lint_source(code.format("")).findings] == ["removed-torch-function"]
+    assert not lint_source(code.format(asks)).findings

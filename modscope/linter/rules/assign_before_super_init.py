@@ -9,6 +9,7 @@ from modscope.linter import cst
 from modscope.linter.candidate import Candidate
 from modscope.linter.facts import dotted
 from modscope.linter.known import MODULE_KINDS, Kind
+from modscope.linter.metaclasses import made_by_metaclass
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Insert, Match, Remove, rule
 
@@ -62,14 +63,16 @@ def assign_before_super_init(module: ModuleClass) -> Iterator[Match]:
 
     Run time: `Net()` raises "cannot assign module before Module.__init__() call".
 
-    Not reported: an `__init__` in which any other call of an `__init__` comes first, classes with an own
-    `__setattr__`.
+    Not reported: an `__init__` in which any other call of an `__init__` comes first, classes with a metaclass or
+    an own `__setattr__`.
 
     Fix: unsafe. It moves `super().__init__()` to the top of the method, above code that may have prepared something
     for it; left out where the call takes arguments.
     """
     init = module.methods.get("__init__")
     if init is None or not isinstance(init.body, cst.IndentedBlock) or module.has_method("__setattr__"):
+        return
+    if made_by_metaclass(module):
         return
     for at, statement in enumerate(init.body.body):
         calls = [call for call in module.nodes(cst.Call, within=statement) if _is_init(call)]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from modscope.findings import Severity
 from modscope.linter import cst
-from modscope.linter.outdated import DEPRECATED, trigger, words
+from modscope.linter.outdated import DEPRECATED, is_outdated, trigger, words
 from modscope.linter.rule import Match, Replace, rule
 from modscope.linter.statement import Statement
 
@@ -25,14 +25,15 @@ def deprecated_torch_function(statement: Statement) -> Iterator[Match]:
 
     Run time: FutureWarning, "`nn.init.xavier_uniform` is now deprecated in favor of `nn.init.xavier_uniform_`".
 
-    Not reported: functions whose replacement is newer than `target-torch`. Off by default: these calls still work.
+    Not reported: functions whose replacement is newer than `target-torch`, and files that ask for torch's version. Off
+    by default: these calls still work.
 
     Fix: safe. It calls the new function where arguments and results are the same; the other calls have to be rewritten
     by hand.
     """
     for call in statement.nodes(cst.Call):
         outdated = DEPRECATED.get(statement.name_of(call.func) or "")
-        if outdated is None or (statement.target_torch is not None and statement.target_torch < outdated.since):
+        if outdated is None or not is_outdated(outdated, statement):
             continue
         spelling = statement.spell(outdated.instead) if outdated.same else None
         yield Match(

@@ -33,7 +33,8 @@ def hard_coded_cuda(module: ModuleClass) -> Iterator[Match]:
     "tensors on different devices" for a model on `cuda:1`.
 
     Not reported: code that asks first (`if torch.cuda.is_available()`, `if x.is_cuda`, a `try`), defaults (of an
-    argument, `device or "cuda"`), methods and classes with `cuda` or `gpu` in their names.
+    argument, `device or "cuda"`), a GPU chosen by number (`torch.device("cuda", rank)`), methods and classes with
+    `cuda` or `gpu` in their names.
     """
     if _speaks_of_gpus(module.name):
         return
@@ -54,7 +55,8 @@ def _moves_to_cuda(call: cst.Call, module: ModuleClass) -> bool:
             return True
     name = module.name_of(call.func) or ""
     if name == "torch.device":
-        return _is_cuda(argument(call, "type", 0))
+        index = argument(call, "index", 1)
+        return _is_cuda(argument(call, "type", 0)) and (index is None or isinstance(index, cst.Integer))
     if name.startswith("torch.cuda.") and name.endswith("Tensor"):
         return True
     return _is_cuda(argument(call, "device"))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from modscope.linter import cst
 from modscope.linter.candidate import Candidate
 from modscope.linter.known import MODULE_KINDS, Kind
+from modscope.linter.metaclasses import made_by_metaclass
 from modscope.linter.module import ModuleClass
 from modscope.linter.naming import registrations
 from modscope.linter.rule import Change, Insert, Match, Replace, rule
@@ -60,8 +61,8 @@ def missing_super_init(module: ModuleClass) -> Iterator[Match]:
 
     The same happens with `super(Net).__init__()`, which lacks `self`, and with `super().__init__`, which is not called.
 
-    Not reported: classes that call any `__init__` of a base, have decorators, an own `__new__` or `__setattr__`, or
-    whose bases cannot all be told.
+    Not reported: classes that call any `__init__` of a base, have decorators, a metaclass, an own `__new__` or
+    `__setattr__`, or whose bases cannot all be told.
 
     Fix: safe. It calls `super().__init__()` first; left out where a base class may want arguments.
     """
@@ -71,6 +72,7 @@ def missing_super_init(module: ModuleClass) -> Iterator[Match]:
         or module.node.decorators
         or not _bases_are_known(module)
         or module.has_method("__new__", "__setattr__")
+        or made_by_metaclass(module)
     ):
         return
     for name in _registered_in_init(module):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from modscope.linter import cst
-from modscope.linter.outdated import REMOVED, trigger, words
+from modscope.linter.outdated import REMOVED, is_outdated, trigger, words
 from modscope.linter.rule import Match, rule
 from modscope.linter.statement import Statement
 
@@ -27,12 +27,12 @@ def removed_torch_function(statement: Statement) -> Iterator[Match]:
 
     Run time: RuntimeError, "This function was deprecated … and is now removed", or AttributeError.
 
-    Not reported: methods (`a.symeig()`), whose object may be no tensor, and code under a `target-torch` that is older
-    than the function that takes its place.
+    Not reported: methods (`a.symeig()`), whose object may be no tensor, files that ask for torch's version, and code
+    under a `target-torch` that is older than the function that takes its place.
     """
     for call in statement.nodes(cst.Call):
         outdated = REMOVED.get(statement.name_of(call.func) or "")
-        if outdated is not None and (statement.target_torch is None or statement.target_torch >= outdated.since):
+        if outdated is not None and is_outdated(outdated, statement):
             yield Match(
                 call.func, f"`{statement.code(call.func)}` is gone from torch; `{outdated.instead}` replaces it"
             )

@@ -10,7 +10,7 @@ from functools import lru_cache
 
 from modscope.findings import Severity
 from modscope.linter import cst
-from modscope.linter.abstract import is_abstract
+from modscope.linter.abstract import is_abstract, may_be_missing
 from modscope.linter.attributes import is_set, uses
 from modscope.linter.candidate import Candidate
 from modscope.linter.module import ModuleClass
@@ -69,10 +69,16 @@ def unused_submodule(module: ModuleClass) -> Iterator[Match]:
 
     Not reported: names that other code of the file uses, or that a string holds, unless in a class that has such an
     attribute itself; names that the class mentions in a comment; classes that walk over their submodules or inherit
-    from anything but `nn.Module`; modules without weights.
+    from anything but `nn.Module`; a `forward` that may raise NotImplementedError; modules without weights.
     """
     forward = module.methods.get("forward")
-    if list(module.bases) != _BASES or forward is None or is_abstract(forward) or _walks_over_itself(module):
+    if (
+        list(module.bases) != _BASES
+        or forward is None
+        or is_abstract(forward)
+        or may_be_missing(forward, module)
+        or _walks_over_itself(module)
+    ):
         return
     for method in module.init:
         for target, value in module.assignments(within=method):
