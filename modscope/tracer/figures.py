@@ -8,8 +8,11 @@ from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
+from torch.nn.parameter import is_lazy
 
 from modscope.data import Gradient, ModuleInfo, Values
+from modscope.tracer.modes import past_modes
 from modscope.tracer.tree import Captured
 
 
@@ -48,11 +51,21 @@ class Figures:
 
 
 def values_of(tensor: Tensor) -> Values | None:
-    """The numbers in a tensor; None for one that has none (fake, on the meta device, lazy)."""
-    if tensor.is_meta or tensor.layout is not torch.strided or tensor.is_quantized:
+    """The numbers in a tensor; None for one that has none (fake, on the meta device, lazy), or keeps them to itself."""
+    if is_lazy(tensor) or isinstance(tensor, FakeTensor) or tensor.is_meta:
         return None
-    plain = tensor.detach()
-    digest = hashlib.sha256(plain.contiguous().cpu().flatten().view(torch.uint8).numpy().tobytes()).hexdigest()[:16]
+    if tensor.layout is not torch.strided or tensor.is_quantized:
+        return None
+    try:
+        return past_modes(_values_of, tensor.detach())
+    except (RuntimeError, NotImplementedError, TypeError):  # a tensor of the user's own kind
+        return None
+
+
+def _values_of(plain: Tensor) -> Values:
+    # a copy: memory that was once lent to NumPy can never be resized
+    numbers = plain.clone(memory_format=torch.contiguous_format).cpu().flatten().view(torch.uint8).numpy()
+    digest = hashlib.sha256(numbers.tobytes()).hexdigest()[:16]
     if plain.numel() == 0 or plain.is_complex():
         return Values(None, None, bool(plain.isfinite().all()), digest)
     wide = plain.double() if plain.is_floating_point() else plain.long()

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from modscope.tracer.specs import PLAIN
+
 _set_versions = torch._C._autograd._unsafe_set_version_counter
 
 
@@ -15,7 +17,8 @@ class Numbers:
         self.what = what
         self._tensor = tensor
         self._memory = tensor.data  # the same memory, and no part of the graph
-        self._values = tensor.data.clone()
+        self._room = _room(tensor)
+        self._values = None if self._room == 0 else tensor.data.clone()
         self._version = None if tensor.is_inference() else tensor._version
 
     def put_back(self) -> None:
@@ -25,11 +28,20 @@ class Numbers:
             torch._C._swap_tensor_impl(tensor, self._memory.data)  # another tensor was swapped in
         elif not _same_memory(tensor, self._memory):
             tensor.data = self._memory
-        if not _same_bits(self._memory, self._values):
+        if self._room is not None and self._room != _room(self._memory):
+            self._memory.untyped_storage().resize_(self._room)
+        if self._values is not None and not _same_bits(self._memory, self._values):
             # in one line: an interrupt at the end of a longer block would leave the mode as it is in there
             with torch.inference_mode(self._memory.is_inference()): self._memory.copy_(self._values)  # noqa: E701  # fmt: skip
         if self._version is not None and tensor._version != self._version:
             _set_versions((tensor,), (self._version,))
+
+
+def _room(tensor: Tensor) -> int | None:
+    """The bytes of a plain tensor's memory: there may be none, where somebody has let it go for the time being."""
+    if type(tensor) not in PLAIN or tensor.layout is not torch.strided or tensor.is_nested:
+        return None
+    return tensor.untyped_storage().nbytes()
 
 
 def _same_memory(a: Tensor, b: Tensor) -> bool:
