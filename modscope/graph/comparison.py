@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from modscope.data import BufferInfo, ModuleInfo, ModuleTree, ParameterInfo, Trace
+from modscope.data import BufferInfo, ModuleInfo, ModuleTree, ParameterInfo, TensorRef, Trace
 
 Status = Literal["called", "used", "holder", "never called", "unknown"]
 
@@ -30,6 +30,12 @@ class Reordered:
     path: str
     registered: tuple[str, ...]
     called: tuple[str, ...]
+
+    @property
+    def pattern(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Both orders, by the children's own names: equal for the blocks of one class."""
+        start = len(self.path) + 1 if self.path else 0
+        return tuple(path[start:] for path in self.registered), tuple(path[start:] for path in self.called)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +126,26 @@ def _is_idle_holder(module: ModuleInfo) -> bool:
 
 
 def _modules_read(trace: Trace) -> set[str]:
-    """Modules of which an op read a parameter or buffer, under whatever name it was read."""
-    read = {ref.source.name for op in trace.ops for ref in op.inputs if ref.source.kind in ("parameter", "buffer")}
+    """Modules of which an op read a parameter or buffer, under whatever name it was read.
+
+    Where the forward did not reach its end, what another module read in its own call says nothing of those that share
+    its tensors: they may not have had their turn.
+    """
     tensors = {tensor.path: tensor for module in trace.tree.modules for tensor in _own(module)}
-    read |= {tensors[name].tied_to or name for name in read if name in tensors}
-    return {
-        module.path
-        for module in trace.tree.modules
-        if any(tensor.path in read or tensor.tied_to in read for tensor in _own(module))
-    }
+    holders: dict[str, set[str]] = defaultdict(set)  # by a tensor's first name
+    for module in trace.tree.modules:
+        for tensor in _own(module):
+            holders[tensor.tied_to or tensor.path].add(module.path)
+    read: set[str] = set()
+    for name, reader in {(ref.source.name, op.call) for op in trace.ops for ref in op.inputs if _is_own(ref)}:
+        found = holders[(tensors[name].tied_to or name) if name in tensors else name]
+        here = None if reader is None else trace.calls[reader].path
+        read |= {here} if here in found and trace.error is not None else found
+    return read
+
+
+def _is_own(ref: TensorRef) -> bool:
+    return ref.source.kind in ("parameter", "buffer")
 
 
 def _own(module: ModuleInfo) -> tuple[ParameterInfo | BufferInfo, ...]:

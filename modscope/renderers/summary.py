@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any
 
 from modscope.data import ModuleTree, Trace
 from modscope.errors import ModscopeError
-from modscope.graph import Comparison
+from modscope.graph import Comparison, Reordered
 from modscope.renderers._rows import LEGEND, Row, output_text, params_text, rows, shapes_text
 from modscope.text import clip, line, pad, visible
 from modscope.text import width as columns_of
@@ -172,7 +175,7 @@ def _run_facts(trace: Trace) -> Iterator[str]:
         what = f"{trace.error.type}: {trace.error.message}"
         yield f"raised{where}: {clip(visible(what), LONGEST_MESSAGE)}"
         if trace.error.location is not None:
-            yield f"  at {visible(trace.error.location.file)}:{trace.error.location.line}"
+            yield f"  at {visible(PurePath(trace.error.location.file).name)}:{trace.error.location.line}"
         yield from (f"  {visible(hint)}" for hint in trace.error.hints)
 
 
@@ -197,10 +200,14 @@ def _comparison(comparison: Comparison) -> Iterator[str]:
         if paths:
             yield f"{word} ({LEGEND[word]}):"
             yield from (f"  {visible(path or '(root)')}" for path in paths)
+    alike: dict[Any, list[Reordered]] = defaultdict(list)
     for order in comparison.reordered:
-        yield f"children of {visible(order.path or '(root)')} are called in another order than registered:"
-        yield f"  registered  {visible(', '.join(order.registered))}"
-        yield f"  called      {visible(', '.join(order.called))}"
+        alike[order.pattern].append(order)
+    for (registered, called), (first, *others) in alike.items():
+        more = f" (and of {_many(len(others), 'module')} more)" if others else ""
+        yield f"children of {visible(first.path or '(root)')}{more} are called in another order than registered:"
+        yield f"  registered  {visible(', '.join(registered))}"
+        yield f"  called      {visible(', '.join(called))}"
     if comparison.agrees:
         yield "all that is registered took part, and nothing else"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -94,3 +95,33 @@ def test_a_shared_child_does_not_make_another_order() -> None:
             return result
 
     assert compare(modscope.trace(Shared(), torch.zeros(1, 2))).reordered == ()
+
+
+def test_after_a_forward_that_raised_a_tied_head_is_not_accused() -> None:
+    class Fails(Tied):
+        def forward(self, ids: Tensor) -> Tensor:
+            return self.rest(super().forward(ids)[..., :1])
+
+    with pytest.raises(RuntimeError) as caught:
+        modscope.trace(Fails(), torch.zeros(1, 2, dtype=torch.long))
+    statuses = dict(compare(modscope.partial_trace(caught.value)).statuses)
+    assert statuses == {"": "called", "embedding": "called", "head": "unknown", "rest": "called"}
+
+
+def test_blocks_that_call_their_children_in_the_same_other_order_are_told_once() -> None:
+    class Block(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first = nn.Linear(2, 2)
+            self.second = nn.Linear(2, 2)
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = self.first(self.second(x))
+            return result
+
+    compared = compare(modscope.trace(nn.Sequential(Block(), Block(), Block()), torch.zeros(1, 2)))
+    assert [each.path for each in compared.reordered] == ["0", "1", "2"]
+    told = str(compared)
+    assert told.count("another order") == 1
+    assert "children of 0 (and of 2 modules more) are called in another order than registered:" in told
+    assert "  called      second, first" in told
