@@ -23,19 +23,21 @@ from modscope.data import (
     TensorSpec,
 )
 from modscope.data.quick import quick
+from modscope.findings import Location
 from modscope.tracer import specs
 from modscope.tracer.costs import Costs, with_costs
 from modscope.tracer.failures import Failure, named
 from modscope.tracer.figures import Figures
 from modscope.tracer.identity import Ref
 from modscope.tracer.ops import OpRow
-from modscope.tracer.places import location
+from modscope.tracer.places import Place, location
 from modscope.tracer.tree import Captured
 from modscope.tracer.values import refs, text_of, value_of
 from modscope.tracer.watch import NOT_RETURNED, Running
 from modscope.tracer.writes import Change
 
 _make_call, _make_op, _make_ref, _make_source = quick(Call), quick(Op), quick(TensorRef), quick(Source)
+_make_nested, _make_storage = quick(Nested), quick(Storage)
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,9 @@ class _Builder:
         self._specs: dict[Any, TensorSpec] = {}
         self._storages: dict[int, int] = {}
         self._spans: list[list[Any]] = []  # nbytes, first op, last op
-        self._owners: dict[Any, str] = {}
+        # by id of the code: its hash goes through all of its instructions
+        self._owners: dict[tuple[int | None, int], str] = {}
+        self._locations: dict[tuple[int, int], Location | None] = {}
         self._ops = {row.number: index for index, row in enumerate(rows.ops)}
 
     def fields(self) -> dict[str, Any]:
@@ -93,16 +97,15 @@ class _Builder:
         if rows.recorded.costs:
             costs = Costs(self._spec, rows.recorded.backward)
             calls, ops = with_costs(calls, ops, [costs.of(row) for row in rows.ops], rows.recorded.backward)
-        infos = rows.captured.infos
-        ran = dict.fromkeys(call.module for call in rows.calls)
+        first = rows.captured.registered
+        ran = dict.fromkeys(call.module for call in rows.calls if call.module >= first)
+        infos = rows.captured.infos if ran else ()
         return {
             "calls": calls,
             "ops": ops,
-            "storages": tuple(Storage(index, *span) for index, span in enumerate(self._spans)),
+            "storages": tuple([_make_storage(index, *span) for index, span in enumerate(self._spans)]),
             "runs": tuple(Run(index, row.number, row.error) for index, row in enumerate(filter(_is_run, rows.calls))),
-            "unregistered": rows.figures.fill_in(
-                (infos[module] for module in ran if module >= rows.captured.registered), rows.captured
-            ),
+            "unregistered": rows.figures.fill_in((infos[module] for module in ran), rows.captured),
             "origin": rows.captured.origin,
             "error": self._error(),
             "blind_spots": tuple(
@@ -119,79 +122,98 @@ class _Builder:
 
     def _calls(self) -> Iterator[Call]:
         nth: dict[int, int] = defaultdict(int)
-        depths: list[int] = []
         runs = 0
-        captured, infos, ref = self._rows.captured, self._rows.captured.infos, self._ref
-        for row in self._rows.calls:
-            depth = 0 if row.parent is None else depths[row.parent.number] + 1
+        paths, types, ref = self._rows.captured.paths, self._rows.captured.types, self._ref
+        no_names: dict[int, tuple[str, ...]] = {}
+        depths: list[int] = []
+        for index, row in enumerate(self._rows.calls):
+            parent = None if row.parent is None else row.parent.number
+            depth = 0 if parent is None else depths[parent] + 1
             depths.append(depth)
             module = row.module
-            runs += _is_run(row)
+            runs += parent is None and _is_run(row)
+            positional = len(row.inputs) - len(row.names)
+            names = no_names.get(positional) or no_names.setdefault(positional, ("",) * positional)
+            # by position: the names of so many fields would take longer than the fields
             yield _make_call(
-                index=row.number,
-                path=captured.path(module),
-                type=infos[module].type,
-                nth=nth[module],
-                parent=None if row.parent is None else row.parent.number,
-                depth=depth,
-                inputs=Nested(
+                index,
+                paths[module],
+                types[module],
+                nth[module],
+                parent,
+                depth,
+                _make_nested(
                     "arguments",
-                    tuple([value_of(each, ref) for each in row.inputs]),
-                    ("",) * (len(row.inputs) - len(row.names)) + row.names,
+                    tuple([ref(each) if type(each) is Ref else value_of(each, ref) for each in row.inputs]),
+                    names + row.names,
                 ),
-                outputs=None if row.outputs is NOT_RETURNED else value_of(row.outputs, ref),
-                run=max(runs - 1, 0),
-                training=row.training,
-                grad_mode=row.grad,
-                thread=row.thread,
-                error=row.error,
-                during_backward=row.during_backward,
-                opaque=row.opaque,
-                gradients=None if row.arrivals is None else row.arrivals.record(),
+                None if row.outputs is NOT_RETURNED else value_of(row.outputs, ref),
+                max(runs - 1, 0),
+                row.training,
+                row.grad,
+                row.thread,
+                row.error,
+                row.during_backward,
+                row.opaque,
+                None if row.arrivals is None else row.arrivals.record(),
             )
             nth[module] += 1
 
     def _op(self, index: int, row: OpRow) -> Op:
         inputs, arguments = self._received(row)
-        outputs = tuple([self._ref(ref) for ref in refs(row.outputs)])
-        for ref in (*inputs, *outputs):
-            if ref.storage is not None:
-                self._spans[ref.storage][2] = index
+        made = row.outputs
+        outputs = (self._ref(made),) if type(made) is Ref else tuple([self._ref(ref) for ref in refs(made)])
+        spans = self._spans
+        for ref in inputs + outputs:
+            spans[ref.storage][2] = index  # type: ignore[index]
         function = row.function
         kind = "escape" if function.escape else "dispatch" if function.kernel else "op" if inputs else "factory"
         return _make_op(
-            index=index,
-            name=function.name,
-            call=None if row.call is None else row.call.number,
-            inputs=inputs,
-            outputs=outputs,
-            arguments=arguments,
-            kind=kind,
-            reads=tuple([ref.id for ref in inputs]),
-            mutates=tuple([self._ref(ref).id for ref in row.written]),
-            scalar=text_of(row.scalar) if function.escape else None,
-            owner=self._owner(row),
-            location=None if row.place is None else location(row.place),
+            index,
+            function.name,
+            None if row.call is None else row.call.number,
+            inputs,
+            outputs,
+            arguments,
+            kind,
+            tuple([ref.id for ref in inputs]),
+            tuple([self._ref(ref).id for ref in row.written]) if row.written else (),
+            text_of(row.scalar) if function.escape else None,
+            self._owner(row),
+            None if row.place is None else self._location(row.place),
         )
 
     def _received(self, row: OpRow) -> tuple[tuple[TensorRef, ...], tuple[tuple[str, str], ...]]:
         """The tensors an op was given, and the text of its other arguments."""
         inputs: list[TensorRef] = []
         arguments: list[tuple[str, str]] = []
-        for name, each in (*enumerate(row.args), *row.kwargs.items()):
+        for place, each in enumerate(row.args):
             if type(each) is Ref:
                 inputs.append(self._ref(each))
-            elif found := [self._ref(ref) for ref in refs(each)]:
-                inputs += found
             else:
-                arguments.append((str(name), text_of(each)))
+                self._receive(str(place), each, inputs, arguments)
+        for name, each in row.kwargs.items():
+            self._receive(name, each, inputs, arguments)
         return tuple(inputs), tuple(arguments)
+
+    def _receive(self, name: str, row: Any, inputs: list[TensorRef], arguments: list[tuple[str, str]]) -> None:
+        if found := [self._ref(ref) for ref in refs(row)]:
+            inputs += found
+        else:
+            arguments.append((name, text_of(row)))
+
+    def _location(self, place: Place) -> Location | None:
+        code, offset = place
+        key = id(code), offset
+        if key not in self._locations:
+            self._locations[key] = location(place)
+        return self._locations[key]
 
     def _owner(self, row: OpRow) -> str:
         module = row.bypassed
         if module is None and row.call is not None:
             module = row.call.module
-        key = module, row.owner
+        key = module, id(row.owner)
         known = self._owners.get(key)
         if known is None:
             path = "" if module is None else self._rows.captured.path(module)
@@ -202,37 +224,36 @@ class _Builder:
     def _ref(self, ref: Ref) -> TensorRef:
         known = self._refs.get(id(ref))
         if known is None:
-            source = self._source(ref)
-            storage = self._storage(ref, source)
-            known = _make_ref(len(self._refs), self._spec(ref), source, storage, ref.version)
-            self._refs[id(ref)] = known
+            source, spec = self._source(ref), self._spec(ref)
+            storage = self._storage(ref, source, spec)
+            known = self._refs[id(ref)] = _make_ref(len(self._refs), spec, source, storage, ref.version)
         return known
 
     def _source(self, ref: Ref) -> Source:
-        if ref.source is None:
+        source = ref.source
+        if source is None:
             return self._rows.captured.source(ref.standing)
-        if isinstance(ref.source, int):
-            return _make_source("op", self._ops.get(ref.source))
-        return ref.source
+        return _make_source("op", self._ops.get(source)) if type(source) is int else source  # type: ignore[return-value]
 
     def _spec(self, ref: Ref) -> TensorSpec:
         facts = ref.facts
         if facts is None:
             return self._rows.captured.spec(ref.standing)
-        if isinstance(facts, TensorSpec):
+        if type(facts) is TensorSpec:
             return facts
         spec = self._specs.get(facts)
         if spec is None:
             spec = self._specs[facts] = specs.plain_spec(facts)
         return spec
 
-    def _storage(self, ref: Ref, source: Source) -> int:
-        key = id(ref.memory or ref)
-        if key not in self._storages:
-            self._storages[key] = len(self._spans)
-            nbytes = ref.memory.nbytes if ref.memory else self._spec(ref).nbytes
-            self._spans.append([nbytes, source.op, source.op])
-        return self._storages[key]
+    def _storage(self, ref: Ref, source: Source, spec: TensorSpec) -> int:
+        memory = ref.memory
+        key = id(memory or ref)
+        known = self._storages.get(key)
+        if known is None:
+            known = self._storages[key] = len(self._spans)
+            self._spans.append([memory.nbytes if memory else spec.nbytes, source.op, source.op])
+        return known
 
     def _not_undone(self) -> Iterator[Note]:
         for kind, what, reason in self._rows.changes:

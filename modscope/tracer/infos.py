@@ -15,6 +15,7 @@ from modscope.tracer.sources import Seen
 MOST_NAMES = 64  # paths kept for one shared module: containers shared in containers have exponentially many
 
 _make_module, _make_parameter, _make_buffer = quick(ModuleInfo), quick(ParameterInfo), quick(BufferInfo)
+_make_source = quick(Source)
 
 HOOKS = {
     "_forward_pre_hooks": "forward_pre",
@@ -70,7 +71,7 @@ class Rows:
     @cached_property
     def sources(self) -> list[Source]:
         """What each tensor is, under its first name."""
-        return [Source(kind, name=name) for kind, name in self._first_names]
+        return [_make_source(kind, None, name) for kind, name in self._first_names]
 
     @cached_property
     def _first_names(self) -> list[tuple[SourceKind, str]]:

@@ -122,6 +122,16 @@ class Captured:
         """The numbers of tensors by their first names."""
         return {source.name: number for number, source in enumerate(map(self.source, range(len(self._rows.specs))))}
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths of all modules, by their numbers."""
+        return self._rows.paths
+
+    @property
+    def types(self) -> list[str]:
+        """The names of their classes."""
+        return [row[0].name for row in self._rows.modules]
+
     def path(self, module: int) -> str:
         """The path of a module, by its number."""
         return self._rows.paths[module]
