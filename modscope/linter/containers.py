@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from modscope.linter import cst
 from modscope.linter.contained import Element, Held, Holding, State
-from modscope.linter.definitions import Shape, inherited, setting_up
+from modscope.linter.definitions import Inherited, Shape, setting_up
 from modscope.linter.escapes import Escapes
 from modscope.linter.flows import Flow, Flows, How
 from modscope.linter.holdings import Holdings
@@ -49,12 +49,11 @@ def containers(module: ModuleClass) -> tuple[Container, ...]:
 
 def _guarded(module: ModuleClass) -> bool:
     """Whether setting an attribute may register what it holds."""
-    family = [module.facts, *(facts for _, facts in module.index.ancestors(module.facts))]
-    return any("__setattr__" in facts.methods for facts in family)
+    return module.has_method("__setattr__")
 
 
 def _containers(module: ModuleClass) -> Iterator[Container]:
-    flows, escapes, bases = module.once(Flows), module.once(Escapes), module.once(inherited)
+    flows, escapes, bases = module.once(Flows), module.once(Escapes), module.once(Inherited)
 
     def counts(flow: Flow) -> bool:
         method = module.method_of(flow.target)
@@ -67,13 +66,13 @@ def _containers(module: ModuleClass) -> Iterator[Container]:
             continue
         _, attribute = place
         first = next((flow for flow in counted if flow.how is How.WHOLE), None)
-        of_base = bases.containers.get(attribute) if first is None else None
+        of_base = bases.keeps(attribute) if first is None else None
         held = holdings.of(place) if first or of_base else None
         if held is None or held.registers or not any(each.held in _FRESH for each in held.elements):
             continue
         shape = held.shapes[0] if held.shapes else of_base
         flow = first or counted[0]
-        if shape is None or attribute in bases.handed or _registered(attribute, held, escapes, module):
+        if shape is None or bases.hands(attribute) or _registered(attribute, held, escapes, module):
             continue
         if not (_too_early(flow, module) or _hidden(flow.value, flows.uses.get(place, ()), flows)):
             elements, keys = tuple(held.elements), tuple(held.keys)

@@ -5,16 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 from modscope.linter import cst
-from modscope.linter.facts import ClassFacts, FileFacts, Function, dotted, lines, statements
-from modscope.linter.index import FileIndex
+from modscope.linter.facts import ClassFacts, FileFacts, Function, dotted, statements
+from modscope.linter.index import FileIndex, Project
 from modscope.linter.known import MODULE_KINDS, TORCH_NN, Kind
 from modscope.linter.module import ModuleClass
-from modscope.linter.text import UnreadableSource, parse, read
 
 Shape = Literal["list", "tuple", "dict", "set", "deque"]
 
@@ -24,38 +21,44 @@ _READERS = frozenset({"len", "enumerate", "zip", "range", "print", "reversed", "
 _CONTAINERS: Mapping[str, Shape] = {"list": "list", "dict": "dict", "OrderedDict": "dict", "set": "set"}
 
 
-@dataclass(frozen=True, slots=True)
 class Inherited:
     """What the bases of the same project do with the instance."""
 
-    called: frozenset[str]  # methods that a base's `__init__` calls, directly or through its own methods
-    handed: frozenset[str]  # attributes given to a call, which may register them
-    containers: Mapping[str, Shape]  # attributes set to a plain container
+    def __init__(self, module: ModuleClass) -> None:
+        self._deeds = module.index.inherited(_deeds, module.facts)
+
+    def calls(self, method: str) -> bool:
+        """Whether a base's `__init__` calls a method, directly or through its own methods."""
+        return ("calls", method) in self._deeds
+
+    def hands(self, attribute: str) -> bool:
+        """Whether an attribute is given to a call, which may register it."""
+        return ("hands", attribute) in self._deeds
+
+    def keeps(self, attribute: str) -> Shape | None:
+        """The plain container that an attribute is set to."""
+        shape: Shape | None = self._deeds.get(("keeps", attribute))
+        return shape
 
 
-def inherited(module: ModuleClass) -> Inherited:
-    """What the bases of a class do. Ask by `module.once`."""
-    called: dict[str, None] = {}
-    handed: set[str] = set()
-    containers: dict[str, Shape | None] = {}
-    bases = [_definition(module, file, facts) for file, facts in module.index.ancestors(module.facts)]
-    for node in bases:
-        if node is None:
-            continue
-        methods = _methods(node)
-        called |= dict.fromkeys(name for method in _reached(methods) for name in _called_on_self(method))
-        for name, method in methods.items():
-            if name != "forward":
-                handed |= set(_handed(method))
-            containers |= dict(_plain(method))
-    plain = {name: shape for name, shape in containers.items() if shape is not None}
-    return Inherited(frozenset(called), frozenset(handed), plain)
+def _deeds(project: Project, file: FileFacts, facts: ClassFacts) -> dict[tuple[str, str], Shape | None]:
+    """What one class does."""
+    node = project.heritage.definition(file, facts)
+    methods = {} if node is None else _methods(node)
+    found: dict[tuple[str, str], Shape | None] = {
+        ("calls", name): None for method in _reached(methods) for name in _called_on_self(method)
+    }
+    for name, method in methods.items():
+        if name != "forward":
+            found |= {("hands", attribute): None for attribute in _handed(method)}
+        found |= {("keeps", attribute): shape for attribute, shape in _plain(method)}
+    return found
 
 
 def setting_up(module: ModuleClass) -> frozenset[cst.FunctionDef]:
     """The methods that run while an instance is set up. Ask by `module.once`."""
-    called = module.once(inherited).called
-    hooks = (name for name in module.methods if _SETS_UP.match(name) or name in called)
+    calls = module.once(Inherited).calls
+    hooks = (name for name in module.methods if _SETS_UP.match(name) or calls(name))
     return frozenset((*module.init, *module.reached_from(*hooks)))
 
 
@@ -69,7 +72,7 @@ def is_stateless(module: ModuleClass, name: str) -> bool:
     methods = {method for _, facts in family for method in facts.methods}
     for file, facts in family:
         index = FileIndex(project, file)
-        node = _definition(module, file, facts)
+        node = project.heritage.definition(file, facts)
         if node is None or not all(_is_stateless_base(index, base, facts) for base in facts.bases):
             return False
         if any(_may_hold(call, index, facts, methods) for call in ast.walk(node) if isinstance(call, ast.Call)):
@@ -88,26 +91,12 @@ def makes_weights(module: ModuleClass, name: str) -> bool:
         bases = {index.resolve(base, facts.scope) or "" for base in facts.bases if base} - {"torch.nn.Module"}
         if any(TORCH_NN.get(base) is Kind.WEIGHTED for base in bases):
             return True
-        node = _definition(module, file, facts)
+        node = project.heritage.definition(file, facts)
         reached = [] if node is None else _reached(_methods(node))
         calls = (call for method in reached for call in ast.walk(method) if isinstance(call, ast.Call))
         if node is None or any(_makes(call, index, facts) for call in calls):
             return True
     return False
-
-
-def _definition(module: ModuleClass, file: FileFacts, facts: ClassFacts) -> ast.ClassDef | None:
-    try:
-        text = module.file_text if file.path == module.index.facts.path else read(file.path)
-        return _classes(text).get(facts.lines)
-    except UnreadableSource:
-        return None
-
-
-@lru_cache(maxsize=4)
-def _classes(text: str | bytes) -> Mapping[tuple[int, int], ast.ClassDef]:
-    tree = parse(text.encode() if isinstance(text, str) else text)
-    return {lines(node): node for node in statements(tree.body, deep=True) if isinstance(node, ast.ClassDef)}
 
 
 # ---- bases

@@ -6,8 +6,10 @@ import ast
 import builtins
 import os
 import sys
+from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from modscope.linter.cache import Source, digest
 from modscope.linter.facts import (
@@ -20,13 +22,13 @@ from modscope.linter.facts import (
     collect,
     highest_relative_import,
 )
+from modscope.linter.heritage import Heritage, Question
 from modscope.linter.known import MODULE_BASES, MODULE_KINDS, TORCH_NN, Kind, canonical, kind_by_name
 from modscope.linter.places import Place, Places
 from modscope.linter.text import UnreadableSource, parse, read
 
 _BUILTINS = frozenset(dir(builtins))
 _DEEPEST_FACTORY = 5  # functions returning what functions return
-_MOST_ANCESTORS = 25  # each class asks for its own: without an end a long chain takes squared time
 _MOST_STEPS = 100  # `x = x.y` in a package that imports itself leads ever on
 
 
@@ -51,9 +53,12 @@ class Project:
         self._digests: dict[str, str | None] = {"": None}
         self._lookups: dict[str, dict[str, str | None]] = {}  # file -> module name -> the file it meant
         self._kinds: dict[tuple[str, str], Kind | None] = {}
+        self._found_bases: dict[int, tuple[ClassFacts, list[list[Found]]]] = {}  # by the id of the class's facts
+        self.heritage = Heritage(self)
 
     def view(self, tree: ast.Module, data: bytes, path: str) -> FileIndex:
         """The index as the file of this tree sees it; its path may be "" for a text that has none."""
+        self.heritage.look_at(path and os.path.abspath(path), data)
         if not path:
             return FileIndex(self, collect(tree, "", 0, Place("__main__", "", ())))
         path = os.path.abspath(path)
@@ -170,11 +175,14 @@ class Project:
 
     def _kind_of_results(self, file: FileFacts, facts: FunctionFacts | TableFacts, depth: int) -> Kind | None:
         view = FileIndex(self, file)
-        kinds = {
-            self.kind(self.find(full, file), depth + 1) if full else None
-            for name in facts.returns
-            for full in (view.targets(name, facts.scope) if name else (None,))
-        }
+        kinds: set[Kind | None] = set()
+        for name in facts.returns:
+            for full in view.targets(name.removesuffix("[]"), facts.scope) if name else (None,):
+                found = full and self.find(full, file)
+                if not (name and found):
+                    kinds.add(None)
+                else:
+                    kinds.add(self.kind_of_entry(found) if name.endswith("[]") else self.kind(found, depth + 1))
         return common(kinds)
 
     def kind_of_class(self, file: FileFacts, facts: ClassFacts) -> Kind | None:
@@ -189,13 +197,7 @@ class Project:
             bases = self._bases(at, cls)
             if key not in entered:
                 entered.add(key)
-                waiting = [
-                    (found.file, found.what)
-                    for base in bases
-                    for found in base
-                    if found.file and isinstance(found.what, ClassFacts)
-                    if (found.file.path, found.what.name) not in entered
-                ]
+                waiting = [base for base in self.bases(at, cls) if (base[0].path, base[1].name) not in entered]
                 if waiting:
                     stack += [(at, cls), *waiting]
                     continue
@@ -207,12 +209,10 @@ class Project:
         found = [(file, facts)]
         seen = {(file.path, facts.name)}
         for at, cls in found:
-            if len(found) > _MOST_ANCESTORS:
-                break
-            for base in (each for bases in self._bases(at, cls) for each in bases):
-                if base.file and isinstance(base.what, ClassFacts) and (base.file.path, base.what.name) not in seen:
-                    seen.add((base.file.path, base.what.name))
-                    found.append((base.file, base.what))
+            for base_file, base in self.bases(at, cls):
+                if (base_file.path, base.name) not in seen:
+                    seen.add((base_file.path, base.name))
+                    found.append((base_file, base))
         return found[1:]
 
     def registered(self, file: FileFacts, facts: ClassFacts) -> dict[str, Kind | None]:
@@ -225,12 +225,22 @@ class Project:
         }
         return {name: kind for name, kind in kinds.items() if kind in MODULE_KINDS or kind is Kind.PARAMETER}
 
+    def bases(self, file: FileFacts, facts: ClassFacts) -> list[tuple[FileFacts, ClassFacts]]:
+        """The classes of the project that a class names as its bases."""
+        every = (each for bases in self._bases(file, facts) for each in bases)
+        return [(each.file, each.what) for each in every if each.file and isinstance(each.what, ClassFacts)]
+
     def _bases(self, file: FileFacts, facts: ClassFacts) -> list[list[Found]]:
         """For each base whatever it may stand for."""
-        view = FileIndex(self, file)
-        return [
-            [self.find(full or "", file) for full in view.targets(base, facts.scope)] for base in facts.bases if base
-        ]
+        if id(facts) not in self._found_bases:
+            view = FileIndex(self, file)
+            found = [
+                [self.find(full or "", file) for full in view.targets(base, facts.scope)]
+                for base in facts.bases
+                if base
+            ]
+            self._found_bases[id(facts)] = facts, found
+        return self._found_bases[id(facts)][1]
 
     def _kind_by_bases(self, bases: list[list[Found]]) -> Kind | None:
         kinds = set()
@@ -273,7 +283,8 @@ class FileIndex:
         root, _, rest = written.partition(".")
         targets = scope.find(root, from_method=from_method)
         if targets is None:
-            stars = [self.find(f"{module}.{root}") for module in scope.all_stars()]
+            modules = (each for each in scope.all_stars() if each != "torch.nn" or root not in _BUILTINS)
+            stars = [self.find(f"{module}.{root}") for module in modules]
             known = [found.name for found in stars if found.what or kind_by_name(found.name)]
             if known or root in _BUILTINS:
                 targets = (known[0] if known else f"builtins.{root}",)
@@ -296,6 +307,10 @@ class FileIndex:
     def ancestors(self, facts: ClassFacts) -> list[tuple[FileFacts, ClassFacts]]:
         """The class's own project bases and theirs, nearest first, each once."""
         return self.project.ancestors(self.facts, facts)
+
+    def inherited(self, question: Question, facts: ClassFacts) -> ChainMap[Any, Any]:
+        """What the project's bases of a class of this file say to a question, the nearest first."""
+        return self.project.heritage.of(question, self.facts, facts)
 
     def spell(self, name: str, scope: Scope) -> str | None:
         """How code in this scope writes a full name, by the shortest import that reaches it."""

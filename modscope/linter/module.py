@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any, TypeVar
 
 from modscope.linter import cst
 from modscope.linter.facts import ClassFacts
-from modscope.linter.index import FileIndex
+from modscope.linter.heritage import methods
+from modscope.linter.index import FileIndex, Project
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.syntax import Syntax
 
@@ -71,8 +73,8 @@ class ModuleClass(Syntax):
 
     def has_method(self, *names: str) -> bool:
         """Whether the class or a base of the project defines a method of one of these names."""
-        family = (self.facts, *(facts for _, facts in self.index.ancestors(self.facts)))
-        return any(name in facts.methods for facts in family for name in names)
+        inherited = self.index.inherited(methods, self.facts)
+        return any(name in self.facts.methods or name in inherited for name in names)
 
     def method_of(self, node: cst.CSTNode) -> cst.FunctionDef | None:
         """The method of this class that the node stands in, also inside a nested function."""
@@ -172,8 +174,6 @@ class ModuleClass(Syntax):
     def registered(self) -> Mapping[str, Kind | None]:
         """Attributes that hold a submodule, parameter or buffer, and what kind; those of project bases included."""
         found: dict[str, Kind | None] = {}
-        for file, facts in reversed(self.index.ancestors(self.facts)):
-            found |= self.index.project.registered(file, facts)
         for target, value in self.assignments():
             name = self.attribute(target)
             kind = self.kind_of(value)
@@ -186,7 +186,7 @@ class ModuleClass(Syntax):
                     args=[cst.Arg(value=cst.SimpleString() as text), *_],
                 ) if name in _REGISTERING and self.is_self(owner):
                     found[str(text.evaluated_value)] = None
-        return found
+        return ChainMap(found, *self.index.inherited(Project.registered, self.facts).maps)
 
     def assignments(self, within: cst.CSTNode | None = None) -> Iterator[tuple[cst.BaseExpression, cst.BaseExpression]]:
         """Every `target = value` of the class or a part of it, one pair per target; tuples are not taken apart."""

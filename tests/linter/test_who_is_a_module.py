@@ -221,3 +221,25 @@ def test_ten_thousand_classes_in_one_chain_are_followed(order: int) -> None:
     chain = [f"class A{number + 1}(A{number}): pass" for number in range(10_000)][::order]
     text = "\n".join(["import torch", "class A0(torch.nn.Module): pass", *chain, "class Net(A10000):" + BODY])
     assert len(modscope.lint_source(text, config=Config(select=("unregistered-module-list",)))) == 1
+
+
+def test_what_the_farthest_base_does_counts() -> None:
+    links = "".join(f"class N{number}(N{number - 1}): pass\n" for number in range(1, 2000))
+    for base, found in (
+        ("self.add_module('x', self.layers[0])", []),
+        ("self.take(self.layers)", []),
+        ("self.other = 1", ["unregistered-module-list"]),
+    ):
+        text = (
+            f"from torch import nn\nclass N0(nn.Module):\n def __init__(self):\n  super().__init__()\n  {base}\n{links}"
+            "class Net(N1999):\n def __init__(self):\n  super().__init__()\n  self.layers = [nn.Linear(1, 1)]\n"
+        )
+        report = modscope.lint_source(text, config=Config(select=("unregistered-module-list",)))
+        assert [finding.rule for finding in report] == found
+
+
+def test_classes_that_inherit_in_a_circle_end() -> None:
+    text = (
+        "from torch import nn\nclass A(B): pass\nclass B(A, nn.Module):\n def f(self):\n  self.x = [nn.Linear(1, 1)]\n"
+    )
+    assert modscope.lint_source(text).findings == ()

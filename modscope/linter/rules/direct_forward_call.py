@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from modscope.linter import cst
 from modscope.linter.facts import ClassFacts
+from modscope.linter.heritage import methods
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, rule
 from modscope.linter.submodules import classes_of, is_submodule
@@ -64,7 +65,7 @@ def _has_own_call(submodule: cst.BaseExpression, module: ModuleClass) -> bool:
             return True
         found = index.find(name)
         if found.file is not None and isinstance(found.what, ClassFacts):
-            family = [found.what, *(facts for _, facts in index.project.ancestors(found.file, found.what))]
-            if any("__call__" in facts.methods for facts in family):
+            inherited = index.project.heritage.of(methods, found.file, found.what)
+            if "__call__" in found.what.methods or "__call__" in inherited:
                 return True
     return False

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from modscope.findings import Severity
 from modscope.linter import cst
+from modscope.linter.index import FileIndex
 from modscope.linter.known import Kind
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, rule
@@ -50,10 +52,14 @@ def no_forward(module: ModuleClass) -> Iterator[Match]:
 def _has_heirs(module: ModuleClass) -> bool:
     index = module.index
     own = index.resolve(module.facts.name.rpartition(".")[2], module.facts.scope)
-    bases = {
-        base and index.resolve(base, facts.scope) for facts in index.facts.classes.values() for base in facts.bases
-    }
-    return own is None or own in bases
+    return own is None or own in _bases(index)
+
+
+@lru_cache(maxsize=1)
+def _bases(index: FileIndex) -> frozenset[str | None]:
+    """What the classes of a file inherit from."""
+    classes = index.facts.classes.values()
+    return frozenset(base and index.resolve(base, facts.scope) for facts in classes for base in facts.bases)
 
 
 def _class_names(module: ModuleClass) -> set[str]:
