@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from modscope.findings import Severity
 from modscope.linter import attributes, cst
@@ -49,31 +49,43 @@ def tensor_attribute_not_buffer(module: ModuleClass) -> Iterator[Match]:
     """
     if module.has_method("_apply", "to", "cuda"):
         return
+    for name, assigned in _assigned(module).items():
+        if _is_set_elsewhere(name, module) or not all(is_left_behind(value, module) for _, value in assigned):
+            continue
+        if any(meets_an_input(use, module) for use in _reads(name, module)):
+            target, value = assigned[0]
+            others = [other for _, other in assigned[1:] if not _is_update(other, name, module)]
+            mended = None if others else _as_buffer(target, name, value, module)
+            yield Match(
+                target,
+                f"`self.{name}` is no buffer: it stays on the CPU when the model moves, and is not saved",
+                changes=(mended,) if mended else (),
+                no_fix=None if mended else "there are several assignments, or targets, or an annotation",
+            )
+
+
+def _assigned(module: ModuleClass) -> Mapping[str, list[tuple[cst.BaseExpression, cst.BaseExpression]]]:
+    """What `__init__` and the methods that it calls set each attribute to."""
+    found: dict[str, list[tuple[cst.BaseExpression, cst.BaseExpression]]] = {}
     for method in module.init:
         for target, value in module.assignments(within=method):
-            name = module.attribute(target)
-            if name is None or not is_left_behind(value, module) or _is_set_again(name, target, module):
-                continue
-            if any(meets_an_input(use, module) for use in _reads(name, module)):
-                mended = _as_buffer(target, name, value, module)
-                yield Match(
-                    target,
-                    f"`self.{name}` is no buffer: it stays on the CPU when the model moves, and is not saved",
-                    changes=(mended,) if mended else (),
-                    no_fix=None if mended else "the assignment has several targets or an annotation",
-                )
+            if (name := module.attribute(target)) is not None:
+                found.setdefault(name, []).append((target, value))
+    return found
 
 
-def _is_set_again(name: str, target: cst.BaseExpression, module: ModuleClass) -> bool:
-    """Whether it is registered, or set or deleted anywhere but here, or filled after `__init__`."""
+def _is_update(value: cst.BaseExpression, name: str, module: ModuleClass) -> bool:
+    """Whether it is computed from the attribute itself: `self.x = self.x.unsqueeze(0)`."""
+    return any(module.attribute(each) == name for each in module.nodes(cst.Attribute, within=value))
+
+
+def _is_set_elsewhere(name: str, module: ModuleClass) -> bool:
+    """Whether it is registered, deleted, or set or filled after `__init__`."""
+    in_place = (cst.AssignTarget, cst.AnnAssign, cst.Subscript)
     return name in module.registered or any(
-        use is not target and is_set(module, use) and not _is_filled_in_init(use, module)
+        is_set(module, use) and not (module.method_of(use) in module.init and isinstance(module.parent(use), in_place))
         for use in attributes.uses(module, name)
     )
-
-
-def _is_filled_in_init(use: cst.Attribute, module: ModuleClass) -> bool:
-    return isinstance(module.parent(use), cst.Subscript) and module.method_of(use) in module.init
 
 
 def _reads(name: str, module: ModuleClass) -> list[cst.Attribute]:
