@@ -53,7 +53,7 @@ def _known(model: nn.Module) -> Iterator[tuple[str, list[Tensor]]]:
     patch = _pair(_find(config, "patch_size") or 14)
     per_patch = channels * (_find(config, "temporal_patch_size") or 1) * patch[0] * patch[1]
     vocabulary = _find(config, "vocab_size") or 90
-    ids = torch.randint(5, min(90, vocabulary), (1, TOKENS), generator=generator)
+    ids = torch.randint(min(5, vocabulary - 1), min(90, vocabulary), (1, TOKENS), generator=generator)
     yield "input_ids", [ids]
     yield (
         "pixel_values",
