@@ -7,6 +7,8 @@ from itertools import chain
 from operator import is_
 from typing import Any
 
+_KEPT_BY_PYTHON = frozenset({"__slotnames__", "__abstractmethods__", "__annotations__", "__annotations_cache__"})
+
 
 class Names:
     """What is in many dictionaries, in which order. Their values are told apart by identity, and never asked."""
@@ -77,8 +79,30 @@ class ClassAttributes:
         now = vars(cls)
         if len(now) == len(before) and all(map(is_, now.values(), before.values())):
             return
-        for name in [name for name in now if name not in before and not name.startswith("__")]:
+        for name in [name for name in now if name not in before and name not in _KEPT_BY_PYTHON]:
             type.__delattr__(cls, name)
         for name, value in before.items():
-            if now.get(name) is not value and not name.startswith("__"):
+            if now.get(name) is not value and name not in _KEPT_BY_PYTHON:
                 type.__setattr__(cls, name, value)
+
+
+class Callables:
+    """What the functions and classes of some modules are bound to. What was added is left: it may be imported late."""
+
+    def __init__(self, spaces: Sequence[dict[str, Any]]) -> None:
+        self._spaces = spaces
+        self._before = [dict(space) for space in spaces]
+
+    def same(self) -> bool:
+        """Whether nothing was bound anew."""
+        return all(
+            len(space) == len(before) and all(map(is_, space.values(), before.values()))
+            for space, before in zip(self._spaces, self._before, strict=True)
+        )
+
+    def put_back(self) -> None:
+        """Mend those that differ."""
+        for space, before in zip(self._spaces, self._before, strict=True):
+            for name, value in before.items():
+                if space.get(name) is not value and callable(value):
+                    space[name] = value

@@ -38,6 +38,17 @@ def set_function_modes(modes: Sequence[Any]) -> None:
     deque(chain(pops, map(_C._push_on_torch_function_stack, modes)), maxlen=0)
 
 
+def dispatch_modes() -> list[Any]:
+    """The same of dispatch modes, but for those that torch keeps a place of their own for."""
+    return [_C._get_dispatch_stack_at(place) for place in range(_C._len_torch_dispatch_stack())]
+
+
+def set_dispatch_modes(modes: Sequence[Any]) -> None:
+    """Have these, and no others, in one step."""
+    pops = starmap(_C._pop_torch_dispatch_stack, repeat((None,), _C._len_torch_dispatch_stack()))
+    deque(chain(pops, map(_C._push_on_torch_dispatch_stack, modes)), maxlen=0)
+
+
 def remove(mode: Any) -> None:
     """Take one off the stack, wherever it is by now; harmless where it is not."""
     before = function_modes()

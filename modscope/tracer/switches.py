@@ -18,8 +18,11 @@ from threading import get_ident
 from typing import Any, ClassVar, NamedTuple
 
 import torch
+from torch import Tensor
+from torch.nn.modules import module
 
 from modscope.tracer import modes
+from modscope.tracer.bindings import Callables, ClassAttributes, Names
 from modscope.tracer.shared import alone, recursion_room
 
 _C = torch._C
@@ -39,6 +42,10 @@ def _identical(before: Any, now: Any) -> bool:
 
 def _all_identical(before: Any, now: Any) -> bool:
     return len(before) == len(now) and all(map(_identical, before, now))
+
+
+def _mends_what_differs(before: Any, now: Any) -> bool:
+    return False
 
 
 def _unobserved(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -76,6 +83,8 @@ def _torch_modes() -> Iterator[Switch]:
     yield Switch(_C._is_view_replay_enabled, _C._set_view_replay_enabled)
     yield Switch(_device, _set_device, _all_identical)
     yield Switch(modes.function_modes, modes.set_function_modes, _all_identical)
+    yield Switch(modes.dispatch_modes, modes.set_dispatch_modes, _all_identical)
+    yield Switch(partial(_C._autograd._top_saved_tensors_default_hooks, True), _set_saved_tensor_hooks)
     yield Switch(_C._get_torch_function_state, _C._set_torch_function_state)  # type: ignore[attr-defined]
 
 
@@ -94,6 +103,9 @@ def _settings() -> Iterator[Switch]:
         if hasattr(_C, read) and hasattr(_C, write):
             yield Switch(getattr(_C, read), getattr(_C, write))
     yield Switch(torch.get_num_threads, torch.set_num_threads)
+    yield Switch(lambda: Names(_HOOKS), Names.put_back, _mends_what_differs)
+    yield Switch(lambda: Callables(_SPACES), Callables.put_back, lambda before, now: before.same())
+    yield Switch(lambda: ClassAttributes(Tensor), ClassAttributes.put_back, _mends_what_differs)
     yield Switch(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled)
 
 
@@ -110,6 +122,19 @@ _PAIRS = (
     ("_get_math_sdp_enabled", "_set_sdp_use_math"),
     ("_get_cudnn_sdp_enabled", "_set_sdp_use_cudnn"),
 )
+
+
+_SPACES = (vars(torch), vars(torch.nn.functional))
+_HOOKS = [
+    value for name, value in vars(module).items() if name.startswith("_global_") and isinstance(value, dict)
+]  # of all modules
+
+
+def _set_saved_tensor_hooks(before: Any) -> None:
+    while (now := _C._autograd._top_saved_tensors_default_hooks(True)) is not None and now != before:
+        _C._autograd._pop_saved_tensors_default_hooks()
+    if now != before:
+        _C._autograd._push_saved_tensors_default_hooks(*before)
 
 
 def _device() -> tuple[Any, Any]:

@@ -64,7 +64,8 @@ def observe_process(snapshot: Snapshot) -> None:
         snapshot.bindings["class", cls.__name__] = dict(vars(cls))
     for name, value in vars(torch.nn.modules.module).items():
         if name.startswith("_global_") and isinstance(value, dict):
-            snapshot.bindings["global hook", name] = dict(value)
+            # under numbers that count up from hook to hook: a twin's are others
+            snapshot.bindings["global hook", name] = dict(enumerate(value.values()))
 
 
 _known: dict[str, dict[str, Any]] = {}

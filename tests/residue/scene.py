@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import gc
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,6 +14,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 from torch import nn
 from torch.nn.modules import module as module_hooks
@@ -238,12 +241,25 @@ def at_home() -> Iterator[None]:
             if name.startswith("_global_") and isinstance(hooks, dict):
                 stack.callback(hooks.update, dict(hooks))
                 stack.callback(hooks.clear)
-        stack.callback(_leave_modes, torch._C._len_torch_function_stack())
+        stack.callback(_leave_modes, torch._C._len_torch_function_stack(), torch._C._len_torch_dispatch_stack())
+        stack.callback(torch.set_autocast_enabled, "cpu", torch.is_autocast_enabled("cpu"))
+        stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
+        stack.callback(setattr, torch.nn.functional, "relu", torch.nn.functional.relu)
+        stack.callback(
+            lambda: [delattr(torch.Tensor, name) for name in set(vars(torch.Tensor)) & {"sigmoid", "__add__"}]
+        )
+        stack.enter_context(numpy.errstate())
+        for owner, name in ((sys, "excepthook"), (threading, "excepthook"), (warnings, "showwarning")):
+            stack.callback(setattr, owner, name, getattr(owner, name))
         yield
 
 
-def _leave_modes(height: int) -> None:
+def _leave_modes(height: int, height_below: int) -> None:
     # A default device set inside `with torch.device(...)` leaves that one behind, in a plain run too.
     torch._GLOBAL_DEVICE_CONTEXT.device_context = None
     while torch._C._len_torch_function_stack() > height:
         torch._C._pop_torch_function_stack()
+    while torch._C._len_torch_dispatch_stack() > height_below:
+        torch._C._pop_torch_dispatch_stack(None)
+    while torch._C._autograd._top_saved_tensors_default_hooks(True):
+        torch._C._autograd._pop_saved_tensors_default_hooks()

@@ -163,8 +163,7 @@ def torch_function_replaced(model: nn.Module, x: torch.Tensor) -> Iterator[None]
 @leaves("class Tensor", "__add__")
 def tensor_method_replaced(model: nn.Module, x: torch.Tensor) -> Iterator[None]:
     torch.Tensor.__add__ = torch.Tensor.add
-    yield
-    del torch.Tensor.__add__
+    yield  # perform() has mended it by then
 
 
 @leaves("interpreter gc")
@@ -277,8 +276,8 @@ def function_mode(model: nn.Module, x: torch.Tensor) -> Iterator[None]:
 
 @leaves("mode dispatch modes")
 def dispatch_mode(model: nn.Module, x: torch.Tensor) -> Iterator[None]:
-    with TorchDispatchMode():
-        yield
+    torch._C._push_on_torch_dispatch_stack(TorchDispatchMode())
+    yield  # perform() has popped it by then
 
 
 @leaves("warned")

@@ -181,8 +181,8 @@ def forward_missing() -> Any:
 
 
 def wrong_arguments() -> Any:
-    """The call itself is a TypeError."""
-    return nn.Linear(3, 3), (), {}
+    """A child's call is a TypeError before its forward begins."""
+    return running(lambda self, x: self.fc())
 
 
 def call_bound_before() -> Any:

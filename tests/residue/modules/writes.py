@@ -155,6 +155,21 @@ def buffer_set_to_other_memory() -> Any:
     return model, (torch.randn(2, 3),)
 
 
+def buffer_memory_let_go() -> Any:
+    """The memory of a buffer is there only while it is needed, as in sharding."""
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        self.table.untyped_storage().resize_(12)
+        x = x * self.table.fill_(2).sum().item()  # a tensor would be saved for the backward
+        self.table.untyped_storage().resize_(0)
+        return x
+
+    model = Runs(forward)
+    model.register_buffer("table", torch.ones(3))
+    model.table.untyped_storage().resize_(0)
+    return model, (torch.randn(2, 3),)
+
+
 def buffer_deleted() -> Any:
     """del self.once."""
 

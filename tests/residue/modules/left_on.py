@@ -1,0 +1,111 @@
+"""Forwards that switch something on for the whole thread or process, and leave it so."""
+
+import signal
+import sys
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+import numpy
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from tests.residue.modules import running
+
+
+def _after(switch: Callable[[], object]) -> Any:
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        x = F.relu(self.fc(x)) + torch.ones(3)
+        switch()
+        return x
+
+    return running(forward)
+
+
+def _nothing(*args: Any) -> None:
+    """Somebody's hook."""
+
+
+def _same(x: Tensor) -> Tensor:
+    return x
+
+
+class _Passes(TorchFunctionMode):
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+class _PassesBelow(TorchDispatchMode):
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func(*args, **(kwargs or {}))
+
+
+def autocast() -> Any:
+    """set_autocast_enabled."""
+    return _after(lambda: torch.set_autocast_enabled("cpu", True))
+
+
+def function_mode() -> Any:
+    """A function mode is entered."""
+    return _after(lambda: _Passes().__enter__())
+
+
+def dispatch_mode() -> Any:
+    """A dispatch mode is entered."""
+    return _after(lambda: torch._C._push_on_torch_dispatch_stack(_PassesBelow()))
+
+
+def saved_tensor_hooks() -> Any:
+    """What autograd saves is packed from now on."""
+    return _after(lambda: torch.autograd.graph.saved_tensors_hooks(_same, _same).__enter__())
+
+
+def numpy_errors() -> Any:
+    """numpy.seterr."""
+    return _after(lambda: numpy.seterr(all="ignore"))
+
+
+def except_hooks() -> Any:
+    """sys.excepthook, threading.excepthook, warnings.showwarning."""
+
+    def switch() -> None:
+        sys.excepthook = threading.excepthook = warnings.showwarning = _nothing
+
+    return _after(switch)
+
+
+def signal_handler() -> Any:
+    """A handler of its own, where Python lets it."""
+
+    def switch() -> None:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, _nothing)
+
+    return _after(switch)
+
+
+def global_module_hook() -> Any:
+    """A forward hook on all modules of the process."""
+    return _after(lambda: nn.modules.module.register_module_forward_hook(_nothing))
+
+
+def torch_function_replaced() -> Any:
+    """torch.nn.functional.relu is another."""
+
+    def switch() -> None:
+        F.relu = F.relu6
+
+    return _after(switch)
+
+
+def tensor_method_replaced() -> Any:
+    """torch.Tensor has a method that hides its base's, and another __add__."""
+
+    def switch() -> None:
+        torch.Tensor.sigmoid = torch.Tensor.__add__ = torch.Tensor.add
+
+    return _after(switch)
