@@ -78,6 +78,7 @@ class _Builder:
         self._rows = rows
         self._refs: dict[int, TensorRef] = {}
         self._specs: dict[Any, TensorSpec] = {}
+        self._sources, self._standing_specs = rows.captured.rows.sources, rows.captured.rows.tensor_specs
         self._storages: dict[int, int] = {}
         self._spans: list[list[Any]] = []  # nbytes, first op, last op
         # by id of the code: its hash goes through all of its instructions
@@ -123,7 +124,8 @@ class _Builder:
     def _calls(self) -> Iterator[Call]:
         nth: dict[int, int] = defaultdict(int)
         runs = 0
-        paths, types, ref = self._rows.captured.paths, self._rows.captured.types, self._ref
+        seen, ref = self._rows.captured.rows, self._ref
+        paths, modules = seen.paths, seen.modules
         no_names: dict[int, tuple[str, ...]] = {}
         depths: list[int] = []
         for index, row in enumerate(self._rows.calls):
@@ -138,7 +140,7 @@ class _Builder:
             yield _make_call(
                 index,
                 paths[module],
-                types[module],
+                modules[module][0].name,
                 nth[module],
                 parent,
                 depth,
@@ -223,37 +225,30 @@ class _Builder:
 
     def _ref(self, ref: Ref) -> TensorRef:
         known = self._refs.get(id(ref))
-        if known is None:
-            source, spec = self._source(ref), self._spec(ref)
-            storage = self._storage(ref, source, spec)
-            known = self._refs[id(ref)] = _make_ref(len(self._refs), spec, source, storage, ref.version)
-        return known
-
-    def _source(self, ref: Ref) -> Source:
-        source = ref.source
+        if known is not None:
+            return known
+        source: Any = ref.source
         if source is None:
-            return self._rows.captured.source(ref.standing)
-        return _make_source("op", self._ops.get(source)) if type(source) is int else source  # type: ignore[return-value]
+            source = self._sources[ref.standing]
+        elif type(source) is int:
+            source = _make_source("op", self._ops.get(source))
+        spec, memory = self._spec(ref), ref.memory
+        storage = len(self._spans) if memory is None else self._storages.setdefault(id(memory), len(self._spans))
+        if storage == len(self._spans):
+            self._spans.append([spec.nbytes if memory is None else memory.nbytes, source.op, source.op])
+        known = self._refs[id(ref)] = _make_ref(len(self._refs), spec, source, storage, ref.version)
+        return known
 
     def _spec(self, ref: Ref) -> TensorSpec:
         facts = ref.facts
         if facts is None:
-            return self._rows.captured.spec(ref.standing)
+            return self._standing_specs[ref.standing]
         if type(facts) is TensorSpec:
             return facts
         spec = self._specs.get(facts)
         if spec is None:
             spec = self._specs[facts] = specs.plain_spec(facts)
         return spec
-
-    def _storage(self, ref: Ref, source: Source, spec: TensorSpec) -> int:
-        memory = ref.memory
-        key = id(memory or ref)
-        known = self._storages.get(key)
-        if known is None:
-            known = self._storages[key] = len(self._spans)
-            self._spans.append([memory.nbytes if memory else spec.nbytes, source.op, source.op])
-        return known
 
     def _not_undone(self) -> Iterator[Note]:
         for kind, what, reason in self._rows.changes:

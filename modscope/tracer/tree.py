@@ -64,10 +64,10 @@ class Captured:
         self.alive_tensors: list[Tensor] = []
         self._not_plain: deque[tuple[int, dict[str, Any]]] = deque()  # modules whose attributes must be searched
         self._kinds: dict[type, _Kind] = {}
-        self._rows = Rows()
+        self.rows = Rows()
         self._fake = active_fake_mode() is not None
         self._walk(model, -1, "")
-        self._rows.registered = len(self.alive_modules)
+        self.rows.registered = len(self.alive_modules)
         self._settle()
         self.tree: ModuleTree = ModuleTree.deferred(
             lambda: {"modules": self.infos[: self.registered], "origin": self.origin}
@@ -76,7 +76,7 @@ class Captured:
     def add(self, module: nn.Module, holder: int, step: str) -> int:
         """Number a module first met while it ran, and all that is in it; `step` leads to it from its holder's path."""
         number = len(self.alive_modules)
-        self._rows.roots.add(number)
+        self.rows.roots.add(number)
         self._walk(module, holder, step)
         self._settle()
         return number
@@ -92,62 +92,52 @@ class Captured:
     @property
     def registered(self) -> int:
         """How many modules `named_modules()` knows; those with this number or a higher one are not registered."""
-        return self._rows.registered
+        return self.rows.registered
 
     @property
     def lazy(self) -> list[int]:
         """Numbers of tensors whose shape was not known yet."""
-        return [number for number, seen in enumerate(self._rows.specs) if seen is None]
+        return [number for number, seen in enumerate(self.rows.specs) if seen is None]
 
     @property
     def origin(self) -> Origin:
         """Whether there are numbers in this model's tensors, as it runs now."""
-        return "fake" if self._fake or self._rows.on_meta else "real"
+        return "fake" if self._fake or self.rows.on_meta else "real"
 
     @cached_property
     def infos(self) -> tuple[ModuleInfo, ...]:
         """All modules by their number: the registered ones first, in the order of `named_modules()`."""
         collector.need(self)
         try:
-            return self._rows.infos()
+            return self.rows.infos()
         finally:
             collector.leave(self)
 
     def parameters(self) -> Iterator[tuple[int, Tensor]]:
         """Every parameter once, with its number, while it is kept alive."""
-        for number in dict.fromkeys(number for _, _, number in self._rows.parameters):
+        for number in dict.fromkeys(number for _, _, number in self.rows.parameters):
             yield number, self.alive_tensors[number]
 
     def numbers_by_name(self) -> dict[str, int]:
         """The numbers of tensors by their first names."""
-        return {source.name: number for number, source in enumerate(map(self.source, range(len(self._rows.specs))))}
-
-    @property
-    def paths(self) -> list[str]:
-        """The paths of all modules, by their numbers."""
-        return self._rows.paths
-
-    @property
-    def types(self) -> list[str]:
-        """The names of their classes."""
-        return [row[0].name for row in self._rows.modules]
+        return {source.name: number for number, source in enumerate(map(self.source, range(len(self.rows.specs))))}
 
     def path(self, module: int) -> str:
         """The path of a module, by its number."""
-        return self._rows.paths[module]
+        return self.rows.paths[module]
 
     def source(self, tensor: int) -> Source:
         """Which parameter, buffer or attribute a tensor is, by its number."""
-        return self._rows.sources[tensor]
+        return self.rows.sources[tensor]
 
     def spec(self, tensor: int) -> TensorSpec:
         """What a tensor is, by its number."""
-        return self._rows.tensor_specs[tensor]
+        return self.rows.tensor_specs[tensor]
 
     def _walk(self, module: nn.Module, holder: int, step: str) -> None:
         """Rows for a module and all below it, in the order of `named_modules()`, at any depth."""
         numbers, alive, kinds = self.modules, self.alive_modules, self._kinds
-        rows, edges = self._rows.modules, self._rows.edges
+        rows, edges = self.rows.modules, self.rows.edges
         stack: list[tuple[int, str, Any]] = [(holder, step, module)]
         while stack:
             holder, step, module = stack.pop()
@@ -186,7 +176,7 @@ class Captured:
                 stack += below
 
     def _number_parameters(self, module: int, parameters: Any) -> int:
-        numbers, alive, rows = self.tensors, self.alive_tensors, self._rows.parameters
+        numbers, alive, rows = self.tensors, self.alive_tensors, self.rows.parameters
         count = 0
         for name, tensor in parameters.items():
             if tensor is not None:
@@ -201,7 +191,7 @@ class Captured:
     def _number_buffers(self, module: int, buffers: Any, passing: Any) -> None:
         for name, tensor in buffers.items():
             if isinstance(tensor, Tensor):
-                self._rows.buffers.append((module, name, self._number(tensor), name not in passing))
+                self.rows.buffers.append((module, name, self._number(tensor), name not in passing))
 
     def _number(self, tensor: Tensor) -> int:
         number = self.tensors.get(id(tensor))
@@ -212,7 +202,7 @@ class Captured:
 
     def _settle(self) -> None:
         """Find what plain attributes hide, also in the modules found that way; then read the new tensors."""
-        rows = self._rows
+        rows = self.rows
         search = Search(self.modules, self.tensors)
         while self._not_plain:
             holder, own = self._not_plain.popleft()

@@ -54,7 +54,7 @@ def with_torchlens(model: Any, given: Any) -> object:
     """A log of all ops with their activations."""
     import torchlens
 
-    return torchlens.log_forward_pass(model, (given,))
+    return torchlens.trace(model, given)
 
 
 TOOLS: dict[str, Callable[[Any, Any], object]] = {
