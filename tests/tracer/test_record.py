@@ -1,0 +1,193 @@
+"""`record()`: whatever runs in a block, and each of its options."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import modscope
+from modscope.data import ParameterInfo
+
+
+class Heads(nn.Module):
+    """Which head runs depends on an argument; one is frozen, one never runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = nn.Linear(4, 3)
+        self.left = nn.Linear(3, 2)
+        self.right = nn.Linear(3, 1)
+        self.idle = nn.Linear(3, 1)
+        self.left.bias.requires_grad_(False)
+
+    def forward(self, x: Tensor, left: bool = True) -> Tensor:
+        hidden = self.body(x)
+        result: Tensor = self.left(hidden) if left else self.right(hidden)
+        return result
+
+
+def parameters(trace: modscope.Trace) -> Iterator[ParameterInfo]:
+    return (each for module in trace.tree.modules for each in module.parameters)
+
+
+x = torch.ones(2, 4)
+
+
+def test_several_forwards_are_one_picture_of_what_was_ever_called() -> None:
+    model = Heads()
+    with modscope.record(model) as recorder:
+        model(x)
+        model(x[:1], left=False)
+    trace = recorder.trace
+    assert [(run.index, run.call) for run in trace.runs] == [(0, 0), (1, 3)]
+    assert [(call.run, call.path, call.nth) for call in trace.calls] == [
+        (0, "", 0),
+        (0, "body", 0),
+        (0, "left", 0),
+        (1, "", 1),
+        (1, "body", 1),
+        (1, "right", 0),
+    ]
+    assert trace.calls[1].output_shapes != trace.calls[4].output_shapes
+    assert modscope.compare(trace).never_called == ("idle",)
+
+
+def test_a_training_step_is_recorded_and_taken() -> None:
+    model, twin = Heads(), Heads()
+    twin.load_state_dict(model.state_dict())
+    optimizers = [torch.optim.SGD(each.parameters(), lr=0.1, momentum=0.9) for each in (model, twin)]
+
+    def step(net: nn.Module, optimizer: torch.optim.Optimizer) -> None:
+        optimizer.zero_grad()
+        net(x).sum().backward()
+        optimizer.step()
+
+    with modscope.record(model, backward=True, values=True, costs=True, dispatch=True) as recorder:
+        step(model, optimizers[0])
+    step(twin, optimizers[1])
+    assert all(map(torch.equal, model.parameters(), twin.parameters()))
+    assert len(recorder.trace.runs) == 1
+
+
+def test_backward_tells_what_came_to_calls_and_parameters() -> None:
+    model = Heads()
+    with modscope.record(model, backward=True) as recorder:
+        model(x).sum().backward()
+    trace = recorder.trace
+    arrived = {call.path: call.gradients.outputs for call in trace.calls if call.gradients is not None}
+    assert {path: [spec and spec.shape for spec in specs] for path, specs in arrived.items()} == {
+        "": [(2, 2)],
+        "body": [(2, 3)],
+        "left": [(2, 2)],
+    }
+    gradients = {each.path: each.gradient for each in parameters(trace)}
+    assert gradients["left.bias"] is None
+    assert {path for path, each in gradients.items() if each is not None and each.arrived} == {
+        "body.weight",
+        "body.bias",
+        "left.weight",
+    }
+    weight = gradients["left.weight"]
+    assert weight is not None
+    assert model.left.weight.grad is not None
+    assert (weight.zero, weight.finite) == (False, True)
+    assert weight.norm == pytest.approx(float(model.left.weight.grad.norm()))
+    assert not model.left.weight._post_accumulate_grad_hooks
+
+
+@pytest.mark.parametrize(("factor", "zero", "finite"), [(0.0, True, True), (float("inf"), False, False)])
+def test_gradients_that_are_zero_or_not_finite_are_told(factor: float, zero: bool, finite: bool) -> None:
+    model = nn.Linear(4, 2)
+    with modscope.record(model, backward=True) as recorder:
+        (model(x) * factor).sum().backward()
+    gradient = next(parameters(recorder.trace)).gradient
+    assert gradient is not None
+    assert (gradient.arrived, gradient.zero, gradient.finite) == (True, zero, finite)
+
+
+def test_full_backward_hooks_are_not_used_so_views_may_be_written() -> None:
+    class Writes(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x).view(-1)
+
+    model = nn.Sequential(Writes(4, 2), nn.ReLU(inplace=True))
+    with modscope.record(model, backward=True) as recorder:
+        model(x).sum().backward()
+    assert [call.gradients is not None for call in recorder.trace.calls] == [True] * 3
+
+
+def test_optimizer_tells_which_parameters_it_holds() -> None:
+    model = Heads()
+    optimizer = torch.optim.SGD(model.body.parameters())
+    with modscope.record(model, optimizer=optimizer) as recorder:
+        model(x)
+    assert {each.path for each in parameters(recorder.trace) if each.optimized} == {"body.weight", "body.bias"}
+    assert {each.optimized for each in parameters(modscope.trace(model, x))} == {None}
+
+
+def test_values_are_those_before_the_block() -> None:
+    model = nn.Linear(4, 2)
+    nn.init.constant_(model.weight, 3.0)
+    with modscope.record(model, values=True) as recorder:
+        with torch.no_grad():
+            model.weight[0, 0] = float("nan")
+        model(x)
+    values = next(parameters(recorder.trace)).values
+    assert values is not None
+    assert (values.minimum, values.maximum, values.finite) == (3.0, 3.0, True)
+
+
+def test_without_ops_the_fused_path_stays_on_and_its_bits() -> None:
+    model = nn.TransformerEncoder(nn.TransformerEncoderLayer(8, 2, 16, batch_first=True), 2).eval()
+    given = torch.randn(2, 5, 8)
+    with torch.no_grad():
+        plain = model(given)
+        with modscope.record(model, ops=False) as recorder:
+            watched = model(given)
+    assert torch.equal(plain, watched)
+    assert recorder.trace.ops == ()
+    assert [call.path for call in recorder.trace.calls] == ["", "layers.0", "layers.1"]
+
+
+def test_an_exception_in_the_block_passes_and_leaves_the_trace() -> None:
+    model = Heads()
+    recorder = modscope.record(model)
+
+    def block() -> None:
+        with recorder:
+            model(x)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError) as caught:
+        block()
+    trace = recorder.trace  # type: ignore[attr-defined]
+    assert modscope.partial_trace(caught.value) is trace
+    assert trace.error is not None
+    assert (trace.error.type, trace.error.call) == ("ZeroDivisionError", None)
+    assert [call.error for call in trace.calls] == [None] * 3
+    assert trace.runs[0].error is None
+
+
+def test_an_exception_that_the_block_handles_is_told_at_its_call() -> None:
+    model = Heads()
+    with modscope.record(model) as recorder:
+        with pytest.raises(RuntimeError):
+            model(x[:, :1])
+        model(x)
+    assert recorder.trace.error is None
+    assert [run.error for run in recorder.trace.runs] == ["RuntimeError", None]
+
+
+def test_what_runs_outside_of_the_model_belongs_to_no_call() -> None:
+    model = nn.Linear(4, 2)
+    with modscope.record(model) as recorder:
+        loss = nn.functional.mse_loss(model(x * 2), torch.zeros(2, 2))
+    assert loss.item() > 0
+    assert [(op.name, op.call) for op in recorder.trace.ops if op.inputs] == [
+        ("mul", None),
+        ("linear", 0),
+        ("mse_loss", None),
+    ]
