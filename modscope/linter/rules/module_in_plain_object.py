@@ -10,9 +10,6 @@ from modscope.linter.known import TORCH_NN, Kind
 from modscope.linter.rule import Match, rule
 from modscope.linter.statement import Statement
 
-# A class that has one of these knows that it is no Module, and does itself what one would do for it.
-_OF_MODULES = frozenset({"parameters", "named_parameters", "state_dict", "load_state_dict", "to", "train", "__call__"})
-
 
 @rule(words=("def forward(",), trigger=r"\bclass\s+\w+\s*(\(\s*(object)?\s*\))?\s*:")
 def module_in_plain_object(statement: Statement) -> Iterator[Match]:
@@ -37,19 +34,25 @@ def module_in_plain_object(statement: Statement) -> Iterator[Match]:
 
     Run time: `Net()` has no `parameters()`, and `Net()(x)` raises TypeError.
 
-    Not reported: classes that have `parameters`, `state_dict`, `to`, `train` or `__call__` themselves, are decorated,
-    have bases, or are a base of another class of the file; layers that come from anywhere but `torch.nn`.
+    Not reported: classes with any other public method, or `__call__`, which serve in another way (an agent, a trainer);
+    that are decorated, have bases, or are a base of another class of the file; layers that come from anywhere but
+    `torch.nn`.
     """
     node = statement.node
     if not isinstance(node, cst.ClassDef) or node.decorators or node.keywords:
         return
     inside = f"{statement.inside}." if statement.inside else ""
     facts = statement.index.facts.classes.get(f"{inside}{node.name.value}")
-    if facts is None or not {"__init__", "forward"} <= facts.methods or _OF_MODULES & facts.methods:
+    if facts is None or not {"__init__", "forward"} <= facts.methods or _serves_otherwise(facts.methods):
         return
     layer = _layer(facts, statement)
     if layer is not None and not _is_base(facts, statement):
         yield Match(node.name, f"`{node.name.value}` has layers (`{layer}`) and `forward`, and is no `nn.Module`")
+
+
+def _serves_otherwise(methods: frozenset[str]) -> bool:
+    """Whether it is used by other methods than `forward`."""
+    return "__call__" in methods or any(not name.startswith("_") and name != "forward" for name in methods)
 
 
 def _layer(facts: ClassFacts, statement: Statement) -> str | None:
