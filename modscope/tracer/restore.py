@@ -9,7 +9,8 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from operator import attrgetter, is_, itemgetter
-from typing import Any, TypeVar
+from threading import get_ident
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,7 @@ from torch.utils.hooks import RemovableHandle
 from modscope.tracer.bindings import ClassAttributes, Members, Names
 from modscope.tracer.modes import past_modes
 from modscope.tracer.numbers import Numbers
+from modscope.tracer.shared import alone
 from modscope.tracer.specs import PLAIN
 from modscope.tracer.tree import Captured
 
@@ -32,12 +34,20 @@ _held: Callable[[Any], tuple[Any, ...]] = itemgetter(*_HOLDING)
 _hooks: Callable[[Any], tuple[Any, ...]] = itemgetter(*_HOOKS)
 _tensor_hooks: Callable[[Tensor], tuple[Any, Any]] = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
 _gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
+_Part = TypeVar("_Part", bound="_Modules | _Gradients")
 
 
 class ModelState:
-    """A model, and whatever else its forward meets: taken before, put back after."""
+    """A model, and whatever else its forward meets: taken before, put back after.
+
+    What another thread's recording holds already is in the midst of that one's forward: how it was is taken over from
+    there, and the last of them puts it back.
+    """
+
+    _running: ClassVar[list[ModelState]] = []
 
     def __init__(self) -> None:
+        self._thread = get_ident()
         self.failed: dict[int | str, str] = {}  # what could not be put back, a tensor by its number, and why
         self._parts: list[_Modules | _Gradients] = []
         self._classes: dict[int, ClassAttributes] = {}  # by id: a class may refuse to be hashed
@@ -45,46 +55,71 @@ class ModelState:
 
     def take(self, captured: Captured, first: int = 0) -> None:
         """How the modules from this number on are now. Lazy ones become other modules: that cannot be undone."""
-        past_modes(self._take, captured, captured.alive_modules[first:])
+        alone(past_modes, self._take, captured, captured.alive_modules[first:])
 
     def take_gradients(self, tensors: Iterable[Tensor], captured: Captured) -> None:
         """The gradients of leaves, and the hooks on them."""
-        past_modes(self._take_gradients, tensors, captured)
+        alone(past_modes, self._take_gradients, tensors, captured)
 
     def put_back(self) -> None:
         """Mend what differs. May be interrupted, and called again."""
-        with torch.no_grad(): past_modes(self._put_back)  # in one line, for an interrupt  # noqa: E701  # fmt: skip
+        with torch.no_grad(): alone(past_modes, self._put_back)  # in one line, for an interrupt  # noqa: E701  # fmt: skip
 
     def _take(self, captured: Captured, modules: Sequence[nn.Module]) -> None:
-        part = _Modules(modules)
-        if not PLAIN.issuperset(map(type, chain(part.parameters, part.buffers))):
-            part = _Modules([module for module in modules if not _waits(module)])
-        self._parts.append(part)
-        for cls in {id(cls): cls for cls in map(type, part.modules)}.values():
+        if self not in self._running:
+            self._running.append(self)
+        for part in self._taken(_Modules, modules):
+            self._take_classes(part)
+            for buffer in part.buffers:
+                self._take_numbers(buffer, captured.tensors.get(id(buffer), "a buffer"))
+            self._take_gradients(part.parameters, captured)
+
+    def _take_classes(self, part: _Modules) -> None:
+        for cls in {id(cls): cls for cls in part.classes}.values():
             for each in cls.__mro__:
                 if id(each) not in self._classes and each is not nn.Module and each is not object:
-                    self._classes[id(each)] = ClassAttributes(each)
-        for buffer in part.buffers:
-            self._take_numbers(buffer, captured.tensors.get(id(buffer), "a buffer"))
-        self._take_gradients(part.parameters, captured)
+                    known = (state._classes[id(each)] for state in self._elsewhere() if id(each) in state._classes)
+                    self._classes[id(each)] = next(known, None) or ClassAttributes(each)
 
     def _take_gradients(self, tensors: Iterable[Tensor], captured: Captured) -> None:
         leaves = [tensor for tensor in tensors if type(tensor) is nn.Parameter or tensor.is_leaf]
-        part = _Gradients(leaves)
-        self._parts.append(part)
-        for leaf, gradient in zip(leaves, part.gradients, strict=True):
-            if gradient is not None:
-                self._take_numbers(gradient, captured.tensors.get(id(leaf), "a gradient"))
+        for part in self._taken(_Gradients, leaves):
+            for leaf, gradient in zip(part.owners, part.gradients, strict=True):
+                if gradient is not None:
+                    self._take_numbers(gradient, captured.tensors.get(id(leaf), "a gradient"))
 
     def _take_numbers(self, tensor: Tensor, what: int | str) -> None:
         if id(tensor) not in self._numbers and not tensor.is_meta:
-            numbers = self._attempt(what, Numbers, tensor, what)
+            known = (state._numbers[id(tensor)] for state in self._elsewhere() if id(tensor) in state._numbers)
+            numbers = next(known, None) or self._attempt(what, Numbers, tensor, what)
             if numbers is not None:
                 self._numbers[id(tensor)] = numbers
 
+    def _taken(self, kind: type[_Part], owners: Sequence[Any]) -> list[_Part]:
+        """How these are now, or were when another thread's recording took them."""
+        parts: list[_Part] = []
+        for part in (part for state in self._elsewhere() for part in state._parts):
+            if isinstance(part, kind):
+                there = set(map(id, part.owners))
+                if not there.isdisjoint(map(id, owners)):
+                    parts.append(part)
+                    owners = [owner for owner in owners if id(owner) not in there]
+        parts.append(kind(owners))
+        self._parts += parts
+        return parts
+
+    def _elsewhere(self) -> list[ModelState]:
+        return [state for state in self._running if state._thread != self._thread]
+
+    def _records(self) -> list[_Modules | _Gradients | ClassAttributes | Numbers]:
+        return [*self._parts, *self._classes.values(), *self._numbers.values()]
+
     def _put_back(self) -> None:
-        for part in (*self._parts, *self._classes.values(), *self._numbers.values()):
-            self._attempt(part.what, part.put_back)
+        still_held = {id(record) for state in self._elsewhere() for record in state._records()}
+        for record in self._records():
+            if id(record) not in still_held:
+                self._attempt(record.what, record.put_back)
+        self._running[:] = [state for state in self._running if state is not self]
 
     def _attempt(self, what: int | str, act: Callable[..., _Result], *args: Any) -> _Result | None:
         """What cannot be done is written down, and does not keep the rest from being done."""
@@ -100,10 +135,15 @@ class _Modules:
 
     what = "what the modules hold"
 
-    def __init__(self, modules: Sequence[nn.Module]) -> None:
-        self.modules = list(modules)
-        self._kinds = list(map(type, modules))
-        self._owns: list[dict[str, Any]] = [_read(module, "__dict__") for module in modules]
+    def __init__(self, owners: Sequence[nn.Module]) -> None:
+        self._own(owners)
+        if not PLAIN.issuperset(map(type, chain(self.parameters, self.buffers))):
+            self._own([module for module in owners if not _waits(module)])
+
+    def _own(self, owners: Sequence[nn.Module]) -> None:
+        self.owners = list(owners)
+        self.classes = list(map(type, owners))
+        self._owns: list[dict[str, Any]] = [_read(module, "__dict__") for module in owners]
         parameters, buffers, children = _columns(self._owns)
         self.parameters = _tensors(parameters)
         self.buffers = _tensors(buffers)
@@ -115,10 +155,10 @@ class _Modules:
         self._members = Members([own[_PASSING] for own in self._owns if _PASSING in own])
 
     def put_back(self) -> None:
-        if not all(map(is_, map(type, self.modules), self._kinds)):
-            for module, kind in zip(self.modules, self._kinds, strict=True):
-                if type(module) is not kind:
-                    object.__setattr__(module, "__class__", kind)
+        if not all(map(is_, map(type, self.owners), self.classes)):
+            for module, cls in zip(self.owners, self.classes, strict=True):
+                if type(module) is not cls:
+                    object.__setattr__(module, "__class__", cls)
         self._names.put_back()
         self._members.put_back()
         if RemovableHandle.next_id != self._next_hook:
@@ -132,20 +172,20 @@ class _Gradients:
 
     what = "gradients"
 
-    def __init__(self, tensors: list[Tensor]) -> None:
-        self._tensors = tensors
-        self.gradients = list(map(_gradient, tensors))
+    def __init__(self, owners: Sequence[Tensor]) -> None:
+        self.owners = list(owners)
+        self.gradients = list(map(_gradient, owners))
         self._next_hook = RemovableHandle.next_id
-        self._names = Names([hooks for hooks in chain.from_iterable(map(_tensor_hooks, tensors)) if hooks is not None])
+        self._names = Names([hooks for hooks in chain.from_iterable(map(_tensor_hooks, owners)) if hooks is not None])
 
     def put_back(self) -> None:
-        if not all(map(is_, map(_gradient, self._tensors), self.gradients)):
-            for tensor, gradient in zip(self._tensors, self.gradients, strict=True):
+        if not all(map(is_, map(_gradient, self.owners), self.gradients)):
+            for tensor, gradient in zip(self.owners, self.gradients, strict=True):
                 if tensor.grad is not gradient:
                     tensor.grad = gradient
         self._names.put_back()
         if RemovableHandle.next_id != self._next_hook:
-            for hooks in chain.from_iterable(map(_tensor_hooks, self._tensors)):
+            for hooks in chain.from_iterable(map(_tensor_hooks, self.owners)):
                 for number in [number for number in hooks or () if number >= self._next_hook]:
                     del hooks[number]
 
