@@ -1,7 +1,6 @@
 """Writing a file whole or not at all."""
 
 import os
-import secrets
 from pathlib import Path
 
 from modscope.errors import ModscopeError
@@ -13,7 +12,7 @@ def write(path: str | os.PathLike[str], content: bytes) -> None:
     A link stays a link: the file behind it is replaced. Raises ModscopeError where that is not possible.
     """
     target = Path(os.path.realpath(path))
-    temporary = target.with_name(f".{secrets.token_hex(8)}.tmp")  # beside it: a rename cannot cross file systems
+    temporary = target.with_name(f".{os.urandom(8).hex()}.tmp")  # beside it: a rename cannot cross file systems
     try:
         # os.open applies the umask, as a plain open() of a new file would; tempfile makes it private
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import codecs
 import pkgutil
 import sys
-import traceback
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -36,10 +35,10 @@ class Commands(click.Group):
             raise  # click's own business
         except (ModscopeError, OSError) as error:
             if ctx.params["debug"]:
-                traceback.print_exc()
+                _trace()
             click.echo("\n".join(map(line, f"error: {error}".split("\n"))), err=True)
         except Exception:
-            traceback.print_exc()
+            _trace()
             click.echo("error: modscope failed; this is a mistake of its own, not of yours", err=True)
         sys.exit(2)
 
@@ -52,6 +51,12 @@ def main(debug: bool) -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="modscope.drawn")
+
+
+def _trace() -> None:
+    import traceback
+
+    traceback.print_exc()
 
 
 def _drawn(error: UnicodeError) -> tuple[str, int]:

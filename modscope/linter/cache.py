@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +119,8 @@ class Cache:
 def _version() -> str:
     """What else an answer depends on: these rules, LibCST, Python's grammar."""
     files = [entry for folder in _CODE for entry in os.scandir(folder) if entry.name.endswith(".py")]
+    from importlib.util import find_spec
+
     libcst = find_spec("libcst")
     if libcst and libcst.origin:
         files += [entry for entry in os.scandir(Path(libcst.origin).parent) if entry.name == "_version.py"]

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from modscope import atomic
 from modscope.config import Config
 from modscope.errors import ModscopeError
 from modscope.findings import Finding, Rewrite, Skip
@@ -74,6 +73,8 @@ class Run:
             if self.cache is not None:
                 self.cache.put(path, config, outcome.findings, self._project(config).sources(str(path), data))
         elif self.write:
+            from modscope import atomic
+
             try:
                 atomic.write(path, outcome.rewrite.after)
             except ModscopeError as error:
