@@ -59,8 +59,8 @@ class Elements:
                 self.add(node, Held.REGISTERED if known else Held.OTHER)
             case cst.IfExp(body=one, orelse=other):
                 yield from ((one, role), (other, role))
-            case cst.NamedExpr(value=value):
-                yield value, role
+            case cst.NamedExpr(target=target):
+                yield target, role
             case cst.Call() if self.maker(node) is None:
                 yield from self.made(node)
             case (
@@ -132,7 +132,8 @@ class Elements:
         flows = self.flows.into.get(place, ()) if place else ()
         ends = [each.value if each.how is How.WHOLE else called for each in flows] or [called]
         ends = [end for each in ends for end in ((each.body, each.orelse) if isinstance(each, cst.IfExp) else (each,))]
-        return all((name := self.module.name_of(end)) in COPIES or name in _THROUGH for end in ends)
+        names = [self.module.name_of(end) or "" for end in ends]
+        return all(each in COPIES or each in _THROUGH or _initializes(each) for each in names)
 
     def looked_up(self, called: cst.BaseExpression) -> cst.Call | None:
         """The `getattr(nn, name)` that an expression or variable is, where the name is not written there."""
@@ -175,9 +176,22 @@ class Elements:
         name = self.module.name_of(node)
         return None if name is None else self.module.index.kind(name)
 
+    def own_class(self, node: cst.BaseExpression) -> Kind | None:
+        """What calling a class that stands in this class, or in a method of it, makes."""
+        match node:
+            case cst.Attribute(attr=cst.Name(name)) if self.module.attribute(node):
+                inside = self.module.name
+            case cst.Name(value=name) if (method := self.module.method_of(node)) is not None:
+                inside = f"{self.module.name}.{method.name.value}"
+            case _:
+                return None
+        index = self.module.index
+        facts = index.facts.classes.get(f"{inside}.{name}")
+        return index.project.kind_of_class(index.facts, facts) if facts else None
+
     def called(self, node: cst.BaseExpression, role: Role) -> Iterator[Step]:
         """What calling an expression returns: a class, a partial, a lambda, a variable for one of these."""
-        kind = self.callable(node)
+        kind = self.callable(node) or self.own_class(node)
         if kind is not None and kind is not Kind.OTHER:
             self.add_kind(node, kind, self.module.code(node))
             return
@@ -249,6 +263,11 @@ class Elements:
         params = place[0].params
         every = (*params.posonly_params, *params.params, *params.kwonly_params)
         return next((param for param in every if param.name.value == place[1]), None)
+
+
+def _initializes(name: str) -> bool:
+    """Whether a function fills a tensor and returns it: `torch.nn.init.normal_`."""
+    return name.startswith("torch.nn.init.") and name.endswith("_")
 
 
 def _literal(call: cst.Call) -> bool:

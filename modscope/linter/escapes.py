@@ -204,7 +204,7 @@ class Escapes:
             return [None]
         match call.func:
             case cst.Attribute(value=owner, attr=cst.Name(verb)) if verb in FILLERS:
-                return list(self._put(owner))
+                return [None] if self.module.is_self(owner) else list(self._put(owner))
             case cst.Attribute(attr=cst.Name("remove" | "discard" | "index" | "count")):
                 return []
         if (function := self.flows.callee(call)) is not None:

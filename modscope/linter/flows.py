@@ -220,7 +220,9 @@ class Flows:
         if (function := self.callee(call)) is not None:
             self.calls.setdefault(function, []).append(call)
             for param, value in self.parameters(call, function):
-                self.into.setdefault((function, param.name.value), []).append(Flow(value, How.WHOLE, param.name))
+                into = (function, param.name.value)
+                self.into.setdefault(into, []).append(Flow(value, How.WHOLE, param.name))
+                self._alias(into, value)
 
     def _add(
         self, target: cst.BaseExpression, value: cst.BaseExpression, how: How, key: cst.BaseExpression | None = None
@@ -230,9 +232,12 @@ class Flows:
             return
         self.into.setdefault(place, []).append(Flow(value, how, target, key))
         if place[0] is not None and how in (How.WHOLE, How.PART):
-            original = self.place(whole(value))
-            if original is not None and original != place:
-                self.aliases.setdefault(original, []).append(place)
+            self._alias(place, value)
+
+    def _alias(self, place: Place, value: cst.BaseExpression) -> None:
+        original = self.place(whole(value))
+        if original is not None and original != place:
+            self.aliases.setdefault(original, []).append(place)
 
     def _use(self) -> None:
         nodes: list[Sequence[cst.BaseExpression]] = [self.module.nodes(cst.Name), self.module.nodes(cst.Attribute)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from modscope.linter.cache import Source, digest
+from modscope.linter.collecting import collect, highest_relative_import
 from modscope.linter.facts import (
     ClassFacts,
     FileFacts,
@@ -19,8 +20,6 @@ from modscope.linter.facts import (
     Scope,
     TableFacts,
     Targets,
-    collect,
-    highest_relative_import,
 )
 from modscope.linter.heritage import Heritage, Question
 from modscope.linter.known import MODULE_BASES, MODULE_KINDS, TORCH_NN, Kind, canonical, kind_by_name

@@ -45,6 +45,7 @@ class _Search:
         self.callables: set[_Place] = set()  # names that may make anything when they are called
         self.nested: set[_Place] = set()  # functions within methods
         self.class_names: set[str] = set()  # attributes of the class itself, of whatever value
+        self.passed: set[tuple[str, str]] = set()  # attributes, and the own methods that they are given to
         self.seen: set[_Value] = set()
 
     def found(self) -> bool:
@@ -53,11 +54,17 @@ class _Search:
                 self.read(node)
             for target, _, _ in _puts(node):
                 self.class_names.add(target.id if isinstance(target, ast.Name) else "")
+            if isinstance(node, ast.ClassDef):
+                self.class_names.add(node.name)
         return any(self.may_keep(place) for place in self.places if place[0] == "self")
 
     def may_keep(self, place: _Place) -> bool:
         content = self.places[place]
-        filled = [*content.filled, *(value for alias in content.aliases for value in self.places[alias].filled)]
+        passed = [each for each in self.arguments if (place[1], each[0]) in self.passed and each in self.places]
+        filled = [
+            *content.filled,
+            *(value for alias in (*content.aliases, *passed) for value in self.places[alias].filled),
+        ]
         if any(self.registers(*value) for value in content.values):
             return False
         values = [*content.values, *(value for value in content.wholes if isinstance(value[0], ast.Call))]
@@ -80,7 +87,9 @@ class _Search:
         own = arguments[0].arg if arguments else ""
         callables = {each.arg for each in arguments if each.annotation} | _defaulted(function)
         for statement in statements(function.body, deep=True):
-            if isinstance(statement, Function):
+            if isinstance(statement, ast.ClassDef):
+                callables.add(statement.name)
+            elif isinstance(statement, Function):
                 callables.add(statement.name)
                 self.nested.add((function.name, statement.name))
                 self.arguments |= {(function.name, each.arg) for each in statement.args.args}
@@ -88,6 +97,10 @@ class _Search:
                 callables |= {alias.asname or alias.name.partition(".")[0] for alias in statement.names}
             for target, value, how in _puts(statement):
                 self.put(target, value, how, function.name, own)
+            match statement:
+                case ast.Expr(ast.Call(ast.Attribute(ast.Name(owner), method), given)) if owner == own:
+                    places = (_place(each, function.name, own) for each in given)
+                    self.passed |= {(place[1], method) for place in places if place and place[0] == "self"}
         self.callables |= {(function.name, name) for name in callables}
         if function.name != "__init__":
             self.arguments |= {(function.name, each.arg) for each in arguments}
@@ -103,6 +116,7 @@ class _Search:
         if place is None:
             return
         content = self.places.setdefault(place, _Content())
+        how = "filling" if isinstance(target, ast.Subscript) else how
         {"whole": content.values, "filling": content.filled, "part": content.wholes}[how].append((value, function))
         if place[0] != "self" and how != "filling" and (original := _place(value, function, own)) is not None:
             self.places.setdefault(original, _Content()).aliases.append(place)
@@ -252,9 +266,12 @@ def _puts(statement: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr, _How]]:
             yield target, value, "whole"
         case ast.Expr(ast.Call(ast.Name("setattr"), [owner, ast.Constant(str(name)), value])):
             yield ast.Attribute(owner, name), value, "whole"
-        case ast.Expr(ast.Call(ast.Attribute(owner, verb), values, keywords)) if verb in _FILLERS:
-            for value in (*values[-1:], *(keyword.value for keyword in keywords)):
-                yield owner, value, "filling"
+        case ast.Expr(ast.Call() | ast.IfExp() | ast.BoolOp() | ast.ListComp() as expression):
+            for call in ast.walk(expression):
+                match call:
+                    case ast.Call(ast.Attribute(owner, verb), values, keywords) if verb in _FILLERS:
+                        for value in (*values[-1:], *(keyword.value for keyword in keywords)):
+                            yield owner, value, "filling"
 
 
 def _how(target: ast.expr) -> _How:

@@ -7,7 +7,10 @@ from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from modscope.linter.facts import Function, Scope, scope_of_function
+from modscope.linter.candidate import walk
+from modscope.linter.collecting import scope_of_function
+from modscope.linter.facts import Function, Scope
+from modscope.linter.guards import guard
 from modscope.linter.index import FileIndex
 from modscope.linter.slices import Slice
 from modscope.linter.statement import Statement
@@ -23,6 +26,7 @@ class Header:
     start: int
     end: int
     compound: bool
+    node: ast.stmt
     owners: tuple[Owner, ...]  # the functions and classes around it, the outermost first
 
 
@@ -42,6 +46,7 @@ class Statements:
 
     def parse(self, header: Header) -> tuple[Slice, Statement]:
         """The statement by LibCST. Raises UnreadableSource."""
+        guard(header.node, walk(_own_parts(header.node)), self.source)
         piece = Slice.of_statement(self.source, header.start, header.end, "pass" if header.compound else "")
         inside = ".".join(owner.name for owner in header.owners)
         return piece, Statement(piece.node, self._scope(header.owners), self.index, inside, self.source.text)
@@ -72,7 +77,7 @@ class Statements:
             return None
         body: list[ast.stmt] = getattr(nearest, "body", [])
         end = self._start(body[0]) if body else self.source.place(nearest.end_lineno, nearest.end_col_offset)
-        return Header(self._start(nearest), end, bool(body), owners) if place < end else None
+        return Header(self._start(nearest), end, bool(body), nearest, owners) if place < end else None
 
     def _last_above(self, body: list[ast.stmt], place: int) -> ast.stmt | None:
         """The last statement of a block that starts at or before a character."""
@@ -85,6 +90,14 @@ class Statements:
             return self.source.place(node.lineno, node.col_offset)
         first = decorators[0]
         return self.source.text.rindex("@", 0, self.source.place(first.lineno, first.col_offset))
+
+
+def _own_parts(node: ast.stmt) -> list[ast.AST]:
+    """What stands in the header; all of a statement that has no body of its own."""
+    if not hasattr(node, "body"):
+        return [node]
+    blocks = {id(each) for body in _bodies(node) for each in body}
+    return [each for each in ast.iter_child_nodes(node) if id(each) not in blocks]
 
 
 def _bodies(node: ast.stmt) -> list[list[ast.stmt]]:

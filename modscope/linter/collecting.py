@@ -1,0 +1,187 @@
+"""How the facts of a file are collected from its tree."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Protocol
+
+from modscope.linter.facts import (
+    ClassFacts,
+    FileFacts,
+    Function,
+    FunctionFacts,
+    Scope,
+    TableFacts,
+    Targets,
+    absolute,
+    dotted,
+    lines,
+    statements,
+)
+from modscope.linter.places import Place
+from modscope.linter.results import of_function, tables
+
+
+def highest_relative_import(tree: ast.Module) -> int:
+    """The most dots any from-import of the file starts with."""
+    levels = [node.level for node in statements(tree.body, deep=True) if isinstance(node, ast.ImportFrom)]
+    return max(levels, default=0)
+
+
+def collect(tree: ast.Module, path: str, dots: int, place: Place) -> FileFacts:
+    """The facts of a parsed file."""
+    collector = _Collector(place.module, place.package)
+    scope = collector.scope(tree.body, "", None)
+    return FileFacts(path, dots, place, scope, collector.classes, collector.functions, collector.tables)
+
+
+def scope_of_function(node: Function, facts: FileFacts, outer: Scope) -> Scope:
+    """The names bound in a function's own scope."""
+    return _Collector(facts.module, facts.place.package).scope(
+        node.body, f"{node.name}.", outer, _parameters(node.args)
+    )
+
+
+class _Collector:
+    def __init__(self, module: str, package: str) -> None:
+        self.module = module
+        self.package = package
+        self.classes: dict[str, ClassFacts] = {}
+        self.functions: dict[str, FunctionFacts] = {}
+        self.tables: dict[str, TableFacts] = {}
+
+    def scope(
+        self,
+        body: list[ast.stmt],
+        inside: str,
+        outer: Scope | None,
+        parameters: Iterable[str] = (),
+        *,
+        of_class: bool = False,
+    ) -> Scope:
+        """Collect the bindings of one scope, and the classes and scopes in it."""
+        bound: dict[str, Targets] = dict.fromkeys(parameters, (None,))
+        stars: list[str] = []
+        within: list[ast.ClassDef | Function] = []
+        for statement in statements(body):
+            self.bind(statement, inside, bound, stars)
+            if isinstance(statement, ast.ClassDef | Function):
+                within.append(statement)
+        scope = Scope(bound, tuple(stars), outer, of_class)
+        for name, values in tables(body) if outer is None else ():
+            if bound[name] == (None,):
+                self.tables[name] = TableFacts(values, scope)
+                bound[name] = (f"{self.module}.{name}",)
+        for node in within:
+            if isinstance(node, ast.ClassDef):
+                self.add_class(node, inside, scope)
+                continue
+            if any(isinstance(each, ast.ClassDef) for each in statements(node.body, deep=True)):
+                self.scope(node.body, f"{inside}{node.name}.", scope, _parameters(node.args))
+            if not of_class:
+                self.functions[f"{inside}{node.name}"] = of_function(node, scope)
+        return scope
+
+    def add_class(self, node: ast.ClassDef, inside: str, scope: Scope) -> None:
+        name = f"{inside}{node.name}"
+        methods = [each for each in statements(node.body) if isinstance(each, Function)]
+        self.classes[name] = ClassFacts(
+            name,
+            tuple(dotted(base.value if isinstance(base, ast.Subscript) else base) for base in node.bases),
+            scope,
+            lines(node),
+            frozenset(method.name for method in methods),
+            tuple(pair for method in methods for pair in _assigned(method)),
+            next((dotted(each.value) or "" for each in node.keywords if each.arg == "metaclass"), None),
+        )
+        self.scope(node.body, f"{name}.", scope, of_class=True)
+
+    def bind(self, statement: ast.stmt, inside: str, bound: dict[str, Targets], stars: list[str]) -> None:
+        """Note what names the statement binds, and to what."""
+
+        def add(name: str, target: str | None) -> None:
+            known = bound.get(name, ())
+            if target not in known:
+                bound[name] = (*known, target)
+
+        match statement:
+            case ast.Import(names):
+                for alias in names:
+                    add(*imported(alias.name, alias.asname))
+            case ast.ImportFrom(module, names, level):
+                source = absolute(self.package, module or "", level)
+                for alias in names:
+                    if alias.name == "*":
+                        stars.append(source)
+                    else:
+                        add(alias.asname or alias.name, f"{source}.{alias.name}")
+            case ast.ClassDef(name) | ast.FunctionDef(name) | ast.AsyncFunctionDef(name):
+                add(name, f"{self.module}.{inside}{name}")
+            case ast.Assign(targets, value):
+                for target in targets:
+                    self.assign(target, value, bound, add)
+            case ast.AnnAssign(target, _, value) if value is not None:
+                self.assign(target, value, bound, add)
+            case ast.AugAssign(target) | ast.For(target) | ast.AsyncFor(target):
+                for name in _names(target):
+                    add(name, None)
+            case ast.With(items) | ast.AsyncWith(items):
+                for name in (name for item in items if item.optional_vars for name in _names(item.optional_vars)):
+                    add(name, None)
+
+    def assign(self, target: ast.expr, value: ast.expr, bound: Mapping[str, Targets], add: Add) -> None:
+        # `nn = None`, `Module = object`: stand-ins for an import that failed leave the name what it is elsewhere
+        if isinstance(value, ast.Constant) or (isinstance(value, ast.Name) and value.id == "object"):
+            return
+        for name in _names(target):
+            add(name, self.alias(value, bound) if isinstance(target, ast.Name) else None)
+
+    def alias(self, value: ast.expr, bound: Mapping[str, Targets]) -> str | None:
+        """What `Linear = nn.Linear` makes of `Linear`."""
+        root, _, rest = (dotted(value) or "").partition(".")
+        known = bound.get(root, ())
+        if len(known) != 1 or known[0] is None:
+            return None
+        return f"{known[0]}.{rest}" if rest else known[0]
+
+
+class Add(Protocol):
+    def __call__(self, name: str, target: str | None) -> None: ...
+
+
+def imported(name: str, asname: str | None) -> tuple[str, str]:
+    """The name that `import a.b` or `import a.b as c` binds, and what it stands for."""
+    return (asname, name) if asname else (name.partition(".")[0],) * 2
+
+
+def _names(target: ast.expr) -> Iterator[str]:
+    stack = [target]
+    while stack:
+        match stack.pop():
+            case ast.Name(name):
+                yield name
+            case ast.Tuple(elements) | ast.List(elements):
+                stack.extend(elements)
+            case ast.Starred(value):
+                stack.append(value)
+
+
+def _parameters(arguments: ast.arguments) -> list[str]:
+    every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg, arguments.kwarg]
+    return [each.arg for each in every if each is not None]
+
+
+def _assigned(method: Function) -> Iterator[tuple[str, str | None]]:
+    """What a method sets on its first parameter, and the call it sets it to."""
+    first = [*method.args.posonlyargs, *method.args.args][:1]
+    if not first:
+        return
+    for statement in statements(method.body):
+        match statement:
+            case ast.Assign(targets, value) | ast.AnnAssign(target=ast.expr() as targets, value=ast.expr() as value):
+                called = dotted(value.func) if isinstance(value, ast.Call) else None
+                for target in targets if isinstance(targets, list) else [targets]:
+                    match target:
+                        case ast.Attribute(ast.Name(owner), name) if owner == first[0].arg:
+                            yield name, called
