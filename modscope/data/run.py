@@ -145,6 +145,16 @@ class Trace(Deferred):
         return tuple(op for op in self.ops if op.kind == "escape")
 
     @property
+    def escapes_by_module(self) -> dict[str, tuple[Op, ...]]:
+        """The escapes in each module's own calls, by its path: `torch.compile` and `torch.export` break there."""
+        found: dict[str, tuple[Op, ...]] = {}
+        for op in self.escapes:
+            if op.call is not None:
+                path = self.calls[op.call].path
+                found[path] = (*found.get(path, ()), op)
+        return found
+
+    @property
     def activation_bytes(self) -> int:
         """Bytes of all memory that ops made: what would be alive if none of it were freed."""
         return sum(storage.nbytes for storage in self.storages if storage.first is not None)

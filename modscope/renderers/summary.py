@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -20,6 +20,7 @@ WIDEST_CELL = 80
 NARROWEST_CELL = 6
 LONGEST_TITLE = 120
 LONGEST_MESSAGE = 2000
+MOST_ESCAPES = 8
 
 
 def render(
@@ -160,9 +161,13 @@ def _run_facts(trace: Trace) -> Iterator[str]:
     if trace.recorded.costs and flops:
         macs = sum(call.macs or 0 for call in roots)
         yield f"FLOPs       {scaled(sum(flops)).strip()} ({scaled(macs).strip()} MACs)"
-        unknown = sorted({name for call in roots for name, _ in call.unknown_flops})
+        unknown: Counter[str] = Counter()
+        for call in roots:
+            unknown.update(dict(call.unknown_flops))
         if unknown:
-            yield f"not counted {visible(', '.join(unknown))}: no formula knows them"
+            names = ", ".join(name if count == 1 else f"{name} × {count}" for name, count in sorted(unknown.items()))
+            yield f"not counted {visible(names)}: no formula knows them"
+    yield from _escapes(trace)
     for title, notes in (("blind spot", trace.blind_spots), ("not undone", trace.not_undone)):
         for note in notes:
             yield f"{title}  {visible(note.message)}"
@@ -177,6 +182,20 @@ def _run_facts(trace: Trace) -> Iterator[str]:
         if trace.error.location is not None:
             yield f"  at {visible(PurePath(trace.error.location.file).name)}:{trace.error.location.line}"
         yield from (f"  {visible(hint)}" for hint in trace.error.hints)
+
+
+def _escapes(trace: Trace) -> Iterator[str]:
+    """The lines where numbers leave, each with the modules that ran it."""
+    modules: dict[tuple[str, str], dict[str, None]] = defaultdict(dict)
+    for path, ops in trace.escapes_by_module.items():
+        for op in ops:
+            where = f"{PurePath(op.location.file).name}:{op.location.line}" if op.location is not None else "?"
+            modules[where, op.name][path] = None
+    for (where, name), (path, *others) in list(modules.items())[:MOST_ESCAPES]:
+        met = f"{path or '(root)'} and {len(others)} more" if others else path or "(root)"
+        yield f"escape      {visible(f'{name} at {where} in {met}')}: a number leaves for Python"
+    if len(modules) > MOST_ESCAPES:
+        yield f"escape      {_many(len(modules) - MOST_ESCAPES, 'line')} more: trace.escapes_by_module has all"
 
 
 def _legend(shown: Sequence[Row]) -> Iterator[str]:

@@ -203,3 +203,25 @@ def test_what_a_container_made_in_forward_holds_stands_below_it() -> None:
         assert render(trace, format)
     lines = str(trace).splitlines()
     assert [line.split()[0] for line in lines if "Linear" in line or "ReLU" in line] == ["fc", "1"]
+
+
+def test_escapes_are_told_by_line_with_the_modules_that_ran_it() -> None:
+    class Scales(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return x * x.sum().item()
+
+    line = Scales.forward.__code__.co_firstlineno + 1
+    trace = modscope.trace(nn.Sequential(Scales(), Scales()), torch.ones(2))
+    assert {path: [op.name for op in ops] for path, ops in trace.escapes_by_module.items()} == {
+        "0": ["item"],
+        "1": ["item"],
+    }
+    assert f"escape      item at test_summary.py:{line} in 0 and 1 more: a number leaves" in str(trace)
+
+
+def test_ops_without_a_formula_are_told_with_their_number() -> None:
+    class Waves(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.fft.fft(torch.fft.fft(x)).real
+
+    assert "not counted fft_fft × 2: no formula" in str(modscope.summary(Waves(), torch.ones(2)))
