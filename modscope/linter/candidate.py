@@ -40,13 +40,13 @@ class Candidate:
 
     def nodes(self, kind: type[Node]) -> Sequence[Node]:
         """All nodes of exactly this type, the outer ones first; not for names and constants."""
-        found: Sequence[Any] = self._walked[0].get(kind, ())
+        found: Sequence[Any] = self.walked[0].get(kind, ())
         return found
 
     @property
     def depth(self) -> int:
         """How deep statements and expressions nest."""
-        return self._walked[1]
+        return self.walked[1]
 
     def once(self, search: Callable[[Candidate], bool]) -> bool:
         """What a search says, made for the first rule that asks."""
@@ -59,25 +59,31 @@ class Candidate:
         return {}
 
     @cached_property
-    def _walked(self) -> tuple[Mapping[type, list[ast.AST]], int]:
-        found: dict[type, list[ast.AST]] = {}
-        level: list[Any] = [self.node]
-        depth = 0
-        while level:
-            depth += 1
-            inner: list[Any] = []
-            for node in level:
-                kind = type(node)
-                if kind in _LEAVES:
-                    continue
-                if kind in found:
-                    found[kind].append(node)
-                else:
-                    found[kind] = [node]
-                for value in node.__dict__.values():
-                    if isinstance(value, list):
-                        inner += value
-                    elif isinstance(value, ast.AST):
-                        inner.append(value)
-            level = inner
-        return found, depth
+    def walked(self) -> tuple[Mapping[type, list[ast.AST]], int]:
+        """All nodes by type, and how deep they nest."""
+        return walk([self.node])
+
+
+def walk(roots: Sequence[ast.AST]) -> tuple[Mapping[type, list[ast.AST]], int]:
+    """The nodes by their type, the outer ones first, and how deep they nest; names and constants are left out."""
+    found: dict[type, list[ast.AST]] = {}
+    level: list[Any] = [*roots]
+    depth = 0
+    while level:
+        depth += 1
+        inner: list[Any] = []
+        for node in level:
+            kind = type(node)
+            if kind in _LEAVES:
+                continue
+            if kind in found:
+                found[kind].append(node)
+            else:
+                found[kind] = [node]
+            for value in node.__dict__.values():
+                if isinstance(value, list):
+                    inner += value
+                elif isinstance(value, ast.AST):
+                    inner.append(value)
+        level = inner
+    return found, depth

@@ -14,6 +14,7 @@ from modscope.findings import Finding
 from modscope.linter import fixes
 from modscope.linter.candidate import Candidate
 from modscope.linter.facts import ClassFacts, lines, statements
+from modscope.linter.guards import Refusal
 from modscope.linter.index import FileIndex
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Rule
@@ -77,6 +78,10 @@ def _in_statements(rule: Rule, every: Statements) -> Iterator[Finding]:
     for header in every.holding(match.start() for match in re.finditer(rule.trigger, text)):
         try:
             piece, statement = every.parse(header)
+        except Refusal as error:
+            if every.refuses(header):
+                yield error.finding(every.source.file)
+            continue
         except UnreadableSource:
             continue  # the header of a statement that LibCST takes only whole
         yield from _findings(rule, _Sight(statement, piece, every.tree))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
+from typing import Any
 
-from modscope.linter.candidate import Candidate
 from modscope.linter.text import SourceText, UnreadableSource
 
 _DEEPEST = 150  # levels of expressions and statements
@@ -19,17 +20,22 @@ _DEEPEST_PATTERN = 6
 _TEXTS = re.compile(r"'{3}.*?'{3}|\"{3}.*?\"{3}|'(?:[^'\\\n]|\\.)*'|\"(?:[^\"\\\n]|\\.)*\"|#[^\n]*", re.DOTALL)
 
 
-def guard(candidate: Candidate, source: SourceText) -> None:
-    """Raise UnreadableSource where a class is more than LibCST can take."""
-    if candidate.depth > _DEEPEST:
-        raise _refusal(candidate.node, "it is nested too deeply")
-    operands = [len(node.values) for node in candidate.nodes(ast.BoolOp)]
-    operands += [len(node.comparators) for node in candidate.nodes(ast.Compare)]
+class Refusal(UnreadableSource):
+    """What LibCST could read, but at too high a price."""
+
+
+def guard(root: ast.stmt, walked: tuple[Mapping[type, list[Any]], int], source: SourceText) -> None:
+    """Raise Refusal where a class or statement, walked already, is more than LibCST can take."""
+    nodes, depth = walked
+    if depth > _DEEPEST:
+        raise _refusal(root, "it is nested too deeply")
+    operands = [len(node.values) for node in nodes.get(ast.BoolOp, ())]
+    operands += [len(node.comparators) for node in nodes.get(ast.Compare, ())]
     if max(operands, default=0) > _LONGEST:
-        raise _refusal(candidate.node, "an expression with too many operands")
-    for node in candidate.nodes(ast.Match):
+        raise _refusal(root, "an expression with too many operands")
+    for node in nodes.get(ast.Match, ()):
         if max(map(_depth, _patterns(node, source))) > _DEEPEST_PATTERN:
-            raise _refusal(candidate.node, "a `case` is nested too deeply")
+            raise _refusal(root, "a `case` is nested too deeply")
 
 
 def _patterns(node: ast.Match, source: SourceText) -> list[str]:
@@ -53,5 +59,5 @@ def _depth(text: str) -> int:
     return deepest
 
 
-def _refusal(root: ast.stmt, reason: str) -> UnreadableSource:
-    return UnreadableSource("unreadable-file", f"not examined: {reason}", root.lineno, root.col_offset + 1)
+def _refusal(root: ast.stmt, reason: str) -> Refusal:
+    return Refusal("unreadable-file", f"not examined: {reason}", root.lineno, root.col_offset + 1)

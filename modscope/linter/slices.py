@@ -32,7 +32,7 @@ class Slice:
     @classmethod
     def of_class(cls, source: SourceText, candidate: Candidate) -> Slice:
         """The class statement with its decorators. Raises UnreadableSource where LibCST may not or cannot read it."""
-        guard(candidate, source)
+        guard(candidate.node, candidate.walked, source)
         return cls._parse(source, source.starts[candidate.facts.lines[0] - 1], candidate.text, 0)
 
     @classmethod

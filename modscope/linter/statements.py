@@ -38,6 +38,7 @@ class Statements:
         self.tree = tree
         self.index = index
         self._scopes: dict[ast.AST, Scope] = {}
+        self._refused: set[int] = set()
 
     def holding(self, places: Iterable[int]) -> list[Header]:
         """The innermost statements that stand at these characters, each once, in order."""
@@ -50,6 +51,12 @@ class Statements:
         piece = Slice.of_statement(self.source, header.start, header.end, "pass" if header.compound else "")
         inside = ".".join(owner.name for owner in header.owners)
         return piece, Statement(piece.node, self._scope(header.owners), self.index, inside, self.source.text)
+
+    def refuses(self, header: Header) -> bool:
+        """Whether a statement that is too much for LibCST is met for the first time; it is reported once."""
+        first = header.start not in self._refused
+        self._refused.add(header.start)
+        return first
 
     def _scope(self, owners: tuple[Owner, ...]) -> Scope:
         scope = self.index.facts.scope

@@ -43,6 +43,14 @@ def test_what_cannot_be_read_is_a_finding(case: str) -> None:
     assert rules(f"{GUILTY}  {REFUSED[case]}\n") in (["unreadable-file"], ["syntax-error"])
 
 
+@pytest.mark.parametrize("case", [case for case in REFUSED if "elifs" not in case])
+def test_a_statement_that_cannot_be_read_is_a_finding(case: str) -> None:
+    text = "import torch\nif a:\n  " + REFUSED[case].replace("x=", "x = torch.load(b),", 1)
+    text = text.replace("case ", "case _ if torch.load(b): pass\n   case ")
+    report = modscope.lint_source(text, config=Config(select=("torch-load-weights-only",)))
+    assert {finding.rule for finding in report} in ({"unreadable-file"}, {"syntax-error"})
+
+
 READ = {
     "150 parentheses": "x=" + "(" * 150 + ")" * 150,
     "1400 strings side by side": "x=" + "'a' " * 1400,
