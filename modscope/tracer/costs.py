@@ -94,14 +94,25 @@ class Costs:
         self._spec = spec
         self._backward = backward
         self._known: dict[Any, Cost] = {}
+        self._batched: set[int] = set()  # ids of refs that lack the dimension which vmap maps over
 
     def of(self, row: OpRow) -> Cost:
-        """What one op costs."""
+        """What one op costs; rows come in the order in which they ran."""
+        if self._is_batched(row):
+            multiplies = not row.function.escape and _may_multiply(row.function.function, row.function.name)
+            return UNKNOWN if multiplies else NOTHING
         key = row.function, _key(row.args, self._spec), _key(tuple(row.kwargs.items()), self._spec)
         cost = self._known.get(key)
         if cost is None:
             cost = self._known[key] = self._measure(row)
         return cost
+
+    def _is_batched(self, row: OpRow) -> bool:
+        given = [ref for each in (*row.args, *row.kwargs.values()) for ref in refs(each)]
+        batched = any(id(ref) in self._batched or self._spec(ref).layout == "batched" for ref in given)
+        if batched:
+            self._batched.update(map(id, refs(row.outputs)))
+        return batched
 
     def _measure(self, row: OpRow) -> Cost:
         given = (ref for each in (*row.args, *row.kwargs.values()) for ref in refs(each))

@@ -7,11 +7,13 @@ reference to it says so; what the capture keeps alive needs none.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 from weakref import ref as weak
 
 import torch
 from torch import Tensor
+from torch._C._functorch import is_batchedtensor
 
 from modscope.data import Source
 from modscope.tracer import specs
@@ -146,6 +148,8 @@ class Tensors:
             ref = self._known[id(tensor)] = _ref(None, None, None, number)
             return ref
         ref = self._known[id(tensor)] = _ref(weak(tensor), _facts(tensor), UNKNOWN, -1)
+        if is_batchedtensor(tensor):
+            ref.facts = replace(specs.spec(tensor), layout="batched")
         storage = _storage(tensor)
         memory = None if storage is None else self._living(storage._cdata)
         if memory is not None:  # a view that was made out of sight

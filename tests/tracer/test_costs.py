@@ -134,6 +134,12 @@ def test_ops_without_a_formula_are_listed_and_counted() -> None:
     assert call.flops == 2 * 6 * 8 * 6
 
 
+def test_under_vmap_what_multiplies_is_unknown_for_the_mapped_dimension_is_not_seen() -> None:
+    linear = nn.Linear(8, 2)
+    call = root(Run(lambda a: torch.vmap(lambda row: linear((row + 1).sin()))(a) @ torch.eye(2)), x[0])
+    assert (call.flops, call.unknown_flops) == (2 * 5 * 2 * 2, (("linear", 1),))
+
+
 def test_costs_are_left_out_unless_asked_for() -> None:
     trace = modscope.trace(nn.Linear(8, 2), x)
     assert trace.calls[0].flops is None
