@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from modscope.linter import cst
 from modscope.linter.contained import ITERABLES, MAKERS, State
-from modscope.linter.definitions import setting_up
+from modscope.linter.definitions import Inherited, setting_up
 from modscope.linter.flows import FILLERS, Flows, Place, whole
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
@@ -58,6 +58,9 @@ class Escapes:
         function, name = place
         uses: Sequence[cst.BaseExpression] = self.flows.uses.get(place, ())
         if function is not None and name == _RESULT:
+            bases, method = self.module.once(Inherited), function.name.value
+            if bases.hands(method) or (state is State.ELEMENT and bases.calls(method)):
+                return None
             of_property = self.flows.uses.get((None, function.name.value), ())
             uses = [*self.flows.calls.get(function, ()), *of_property]
         for use in uses:
