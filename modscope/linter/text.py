@@ -21,6 +21,7 @@ from modscope.findings import Edit, Finding, Location
 
 LARGEST = 2_000_000  # bytes; LibCST needs 360 times as much memory
 _LONGEST_SHOWN = 2_000  # characters; it is kept with every finding on the line
+_NO_WAITING = getattr(os, "O_NONBLOCK", 0)
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # what ends a line for Python; str.splitlines knows more
 
 
@@ -40,17 +41,20 @@ class UnreadableSource(Exception):
 
 
 def read(path: str) -> bytes:
-    """The bytes of a regular file; opened only after a look, since a pipe would wait for ever."""
+    """The bytes of a regular file; opened only after a look, and without waiting for what never comes."""
     try:
         status = os.stat(path)
         if not stat.S_ISREG(status.st_mode):
             raise UnreadableSource("unreadable-file", "not a regular file")
         if status.st_size > LARGEST:
             raise UnreadableSource("unreadable-file", f"{status.st_size} bytes; the most that is read is {LARGEST}")
-        with open(path, "rb") as file:
-            return file.read(LARGEST + 1)
+        with open(path, "rb", opener=lambda name, flags: os.open(name, flags | _NO_WAITING)) as file:
+            data: bytes | None = file.read(LARGEST + 1)
     except OSError as error:
         raise UnreadableSource("unreadable-file", f"cannot be read: {error.strerror or error}") from None
+    if data is None or len(data) > LARGEST:  # some files of /proc have a size of zero
+        raise UnreadableSource("unreadable-file", f"no end after {LARGEST} bytes" if data else "nothing to read yet")
+    return data
 
 
 @dataclass(frozen=True)
