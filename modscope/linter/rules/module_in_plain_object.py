@@ -10,8 +10,11 @@ from modscope.linter.known import TORCH_NN, Kind
 from modscope.linter.rule import Match, rule
 from modscope.linter.statement import Statement
 
+# A class without bases, in whose next lines (so many that time stays linear) nothing says `super()`: that is a mixin.
+_ALONE = r"\bclass\s+\w+\s*(\(\s*(object)?\s*\))?\s*:(?!(.*\n(?=[ \t\r\n])){0,100}.*\bsuper\()"
 
-@rule(words=("def forward(",), trigger=r"\bclass\s+\w+\s*(\(\s*(object)?\s*\))?\s*:")
+
+@rule(words=("def forward(",), trigger=_ALONE)
 def module_in_plain_object(statement: Statement) -> Iterator[Match]:
     """A class with layers and `forward` that is no `nn.Module` cannot be called, moved, saved or trained as one.
 
@@ -35,8 +38,8 @@ def module_in_plain_object(statement: Statement) -> Iterator[Match]:
     Run time: `Net()` has no `parameters()`, and `Net()(x)` raises TypeError.
 
     Not reported: classes with any other public method, or `__call__`, which serve in another way (an agent, a trainer);
-    that are decorated, have bases, or are a base of another class of the file; layers that come from anywhere but
-    `torch.nn`.
+    that are decorated, have bases, call `super()` or are a base of another class of the file; layers that come from
+    anywhere but `torch.nn`.
     """
     node = statement.node
     if not isinstance(node, cst.ClassDef) or node.decorators or node.keywords:
