@@ -116,7 +116,7 @@ def _findings(rule: Rule, sight: _Sight) -> Iterator[Finding]:
         fix, no_fix = fixes.prepare(rule, match, piece, sight.syntax, sight.tree)
         yield Finding(
             rule.name,
-            match.message,
+            " ".join(match.message.split()),  # the code in it may be written over several lines
             match.severity or rule.severity,
             source.location(start, end),
             fix=fix,

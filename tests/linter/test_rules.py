@@ -112,3 +112,9 @@ def test_a_rule_that_promises_a_fix_says_what_it_changes(name: str) -> None:
 @pytest.mark.parametrize("name", rules.names())
 def test_the_good_example_runs_in_torch(name: str) -> None:
     exec(compile(example(name, "Good"), f"<{name}>", "exec"), {"__name__": name})
+
+
+def test_a_message_is_one_line_though_the_code_in_it_is_several() -> None:
+    code = "import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x.view(\n 1,\n 4).cuda()\n"
+    (finding,) = modscope.lint_source(code, config=Config(select=("hard-coded-cuda",))).findings
+    assert finding.message.startswith("`x.view( 1, 4).cuda()` runs")
