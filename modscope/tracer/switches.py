@@ -7,6 +7,7 @@ vain and an interrupted restoring can be taken up again.
 from __future__ import annotations
 
 import gc
+import inspect
 import random
 import signal
 import sys
@@ -104,7 +105,7 @@ def _settings() -> Iterator[Switch]:
             yield Switch(getattr(_C, read), getattr(_C, write))
     yield Switch(torch.get_num_threads, torch.set_num_threads)
     yield Switch(lambda: Names(_HOOKS), Names.put_back, _mends_what_differs)
-    yield Switch(lambda: Callables(_SPACES), Callables.put_back, lambda before, now: before.same())
+    yield Switch(lambda: Callables(_SPACES), Callables.put_back, _mends_what_differs)
     yield Switch(lambda: ClassAttributes(Tensor), ClassAttributes.put_back, _mends_what_differs)
     yield Switch(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled)
 
@@ -169,10 +170,11 @@ def _of_the_thread() -> Iterator[Switch]:
     if numpy := sys.modules.get("numpy"):
         yield Switch(numpy.geterr, lambda errors: numpy.seterr(**errors))
     if threading.current_thread() is threading.main_thread():  # only there Python lets a handler be set
-        yield Switch(lambda: list(map(signal.getsignal, _SIGNALS)), _set_handlers)
+        yield Switch(lambda: list(map(_handler_of, _SIGNALS)), _set_handlers)
 
 
 _SIGNALS = sorted(signal.valid_signals())
+_handler_of = inspect.unwrap(signal.getsignal)  # what it is wrapped in makes enums, for 64 signals
 
 
 def _set_filters(before: tuple[Any, list[Any]]) -> None:
@@ -187,7 +189,7 @@ def _set_hooks(before: tuple[Any, Any, Any]) -> None:
 
 def _set_handlers(before: list[Any]) -> None:
     for number, handler in zip(_SIGNALS, before, strict=True):
-        if handler is not None and signal.getsignal(number) != handler:
+        if handler is not None and _handler_of(number) != handler:
             signal.signal(number, handler)
 
 
@@ -226,7 +228,7 @@ class Switches:
     def _mend(self, before: list[tuple[Switch, Any]]) -> None:
         for switch, value in before:
             try:
-                if not switch.same(value, switch.read()):
+                if switch.same is _mends_what_differs or not switch.same(value, switch.read()):
                     switch.write(value)
             except Exception as error:
                 self.failed[f"what {getattr(switch.write, '__name__', 'a switch')} sets"] = repr(error)
