@@ -50,6 +50,9 @@ class Backward:
 
     def start(self) -> None:
         """Listen to every parameter that takes part in training."""
+        past_functions(self._listen_to_parameters)
+
+    def _listen_to_parameters(self) -> None:
         for number, tensor in self._captured.parameters():
             if tensor.requires_grad and tensor.is_leaf:
                 self.gradients[number] = Gradient(arrived=False)
@@ -68,7 +71,7 @@ class Backward:
         for handle in self._handles:
             handle.remove()
         for number, (nonzero, finite, norm) in self._seen.items():
-            self.gradients[number] = Gradient(True, not bool(nonzero), bool(finite), float(norm))
+            self.gradients[number] = past_functions(_gradient, nonzero, finite, norm)
         self._handles.clear()
         self._seen.clear()
 
@@ -86,6 +89,10 @@ class Backward:
                 self._seen[number] = past_modes(_figures, gradient)
 
         return note
+
+
+def _gradient(nonzero: Tensor, finite: Tensor, norm: Tensor) -> Gradient:
+    return Gradient(True, not bool(nonzero), bool(finite), float(norm))
 
 
 def _figures(gradient: Tensor) -> tuple[Tensor, ...]:

@@ -17,12 +17,14 @@ from torch._C._functorch import is_batchedtensor
 
 from modscope.data import Source
 from modscope.tracer import specs
+from modscope.tracer.modes import past_functions
 from modscope.tracer.tree import Captured
 
 UNKNOWN = Source("unknown")
 _storage_of = torch._C.TensorBase.untyped_storage
 _tracing_state = torch._C._get_tracing_state
 _plain_facts = specs.facts
+_others = torch._C._len_torch_function_stack  # modes that would see us read; while ours handles an op, it is off
 _PLAIN = specs.PLAIN
 
 
@@ -194,7 +196,7 @@ def _facts(tensor: Tensor) -> Any:
         return _facts_while_traced(tensor)
     if type(tensor) in _PLAIN:
         try:
-            return _plain_facts(tensor)
+            return past_functions(_plain_facts, tensor) if _others() else _plain_facts(tensor)
         except RuntimeError:  # nested tensors have no shape
             pass
     return specs.spec(tensor)
@@ -212,6 +214,6 @@ def _facts_while_traced(tensor: Tensor) -> Any:
 
 def _storage(tensor: Tensor) -> Any:
     try:
-        return _storage_of(tensor)
+        return past_functions(_storage_of, tensor) if _others() else _storage_of(tensor)
     except Exception:  # nested, sparse, batched and lazy tensors have none, and say so in many ways
         return None

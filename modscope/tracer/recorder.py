@@ -22,6 +22,7 @@ from modscope.tracer.failures import failure
 from modscope.tracer.figures import Figures, values_of
 from modscope.tracer.identity import Tensors
 from modscope.tracer.inputs import check
+from modscope.tracer.modes import past_functions
 from modscope.tracer.ops import OpRow
 from modscope.tracer.restore import ModelState
 from modscope.tracer.swapping import swapping
@@ -134,7 +135,7 @@ class Recorder(ExitStack):
         """What is read before anything runs."""
         figures, captured = Figures(), self.captured
         if self.recorded.values:
-            read = {number: values_of(tensor) for number, tensor in enumerate(captured.alive_tensors)}
+            read = {number: past_functions(values_of, tensor) for number, tensor in enumerate(captured.alive_tensors)}
             figures.values = {number: values for number, values in read.items() if values is not None}
         if self._optimizer is not None:
             held = {id(tensor) for group in self._optimizer.param_groups for tensor in group["params"]}

@@ -18,7 +18,7 @@ from torch.nn.parameter import is_lazy
 from torch.utils.hooks import RemovableHandle
 
 from modscope.tracer.bindings import ClassAttributes, Members, Names
-from modscope.tracer.modes import past_modes
+from modscope.tracer.modes import past_functions, past_modes
 from modscope.tracer.numbers import Numbers
 from modscope.tracer.shared import alone
 from modscope.tracer.specs import PLAIN
@@ -63,6 +63,9 @@ class ModelState:
 
     def put_back(self) -> None:
         """Mend what differs. May be interrupted, and called again."""
+        past_functions(self._without_gradients)
+
+    def _without_gradients(self) -> None:
         with torch.no_grad(): alone(past_modes, self._put_back)  # in one line, for an interrupt  # noqa: E701  # fmt: skip
 
     def _take(self, captured: Captured, modules: Sequence[nn.Module]) -> None:

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.nn.parameter import is_lazy
 
 from modscope.tracer.identity import Tensors
+from modscope.tracer.modes import past_functions
 
 
 class Change(NamedTuple):
@@ -51,6 +52,10 @@ class Versions:
 
 
 def _versions(tensors: Sequence[Tensor]) -> list[int]:
+    return past_functions(_read_versions, tensors)
+
+
+def _read_versions(tensors: Sequence[Tensor]) -> list[int]:
     try:
         return [tensor._version for tensor in tensors]
     except RuntimeError:  # made in inference mode: nobody counts

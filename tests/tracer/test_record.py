@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 import modscope
 from modscope.data import ParameterInfo
@@ -191,3 +193,30 @@ def test_what_runs_outside_of_the_model_belongs_to_no_call() -> None:
         ("linear", 0),
         ("mse_loss", None),
     ]
+
+
+def test_a_function_mode_of_the_users_sees_what_it_sees_of_a_plain_run() -> None:
+    class Mine(TorchFunctionMode):
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            self.seen.append(func.__name__)
+            return func(*args, **(kwargs or {}))
+
+    def seen(act: Callable[[], Any]) -> list[str]:
+        with Mine() as mine:
+            act()
+        return mine.seen
+
+    model = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.LSTM(4, 4))
+
+    def step() -> None:
+        model(x)[0].sum().backward()
+
+    def recorded() -> None:
+        with modscope.record(model, backward=True, values=True):
+            step()
+
+    assert seen(lambda: modscope.trace(model, x)) == seen(lambda: model(x))
+    assert seen(recorded) == seen(step)
