@@ -7,6 +7,7 @@ from torch import Tensor
 
 from modscope.tracer.specs import PLAIN
 
+_AS_WIDE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _set_versions = torch._C._autograd._unsafe_set_version_counter
 
 
@@ -18,7 +19,8 @@ class Numbers:
         self._tensor = tensor
         self._memory = tensor.data  # the same memory, and no part of the graph
         self._room = _room(tensor)
-        self._values = None if self._room == 0 else tensor.data.clone()
+        self._bits = _bits(self._memory)
+        self._values = None if self._room == 0 else self._bits.clone()
         self._version = None if tensor.is_inference() else tensor._version
 
     def put_back(self) -> None:
@@ -30,9 +32,9 @@ class Numbers:
             tensor.data = self._memory
         if self._room is not None and self._room != _room(self._memory):
             self._memory.untyped_storage().resize_(self._room)
-        if self._values is not None and not _same_bits(self._memory, self._values):
+        if self._values is not None and not _same(self._bits, self._values):
             # in one line: an interrupt at the end of a longer block would leave the mode as it is in there
-            with torch.inference_mode(self._memory.is_inference()): self._memory.copy_(self._values)  # noqa: E701  # fmt: skip
+            with torch.inference_mode(self._memory.is_inference()): self._bits.copy_(self._values)  # noqa: E701  # fmt: skip
         if self._version is not None and tensor._version != self._version:
             _set_versions((tensor,), (self._version,))
 
@@ -56,11 +58,17 @@ def _same_memory(a: Tensor, b: Tensor) -> bool:
     )
 
 
-def _same_bits(a: Tensor, b: Tensor) -> bool:
-    """Also equal where both are nan. What cannot be compared counts as different."""
+def _bits(tensor: Tensor) -> Tensor:
+    """The same memory as integers, for nan is unequal to itself and 0.0 equal to -0.0; itself where that cannot be."""
     try:
-        if a.is_floating_point() and a.is_contiguous() and b.is_contiguous():
-            return torch.equal(a.view(-1).view(torch.uint8), b.view(-1).view(torch.uint8))
+        return tensor.view(_AS_WIDE[tensor.itemsize]) if tensor.is_floating_point() else tensor
+    except (RuntimeError, NotImplementedError, KeyError):
+        return tensor
+
+
+def _same(a: Tensor, b: Tensor) -> bool:
+    """What cannot be compared counts as different."""
+    try:
         return torch.equal(a, b)
     except (RuntimeError, NotImplementedError):
         return False
