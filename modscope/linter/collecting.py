@@ -20,7 +20,7 @@ from modscope.linter.facts import (
     statements,
 )
 from modscope.linter.places import Place
-from modscope.linter.results import of_function, tables
+from modscope.linter.results import factories, of_function, tables
 
 
 def highest_relative_import(tree: ast.Module) -> int:
@@ -72,6 +72,10 @@ class _Collector:
         for name, values in tables(body) if outer is None else ():
             if bound[name] == (None,):
                 self.tables[name] = TableFacts(values, scope)
+                bound[name] = (f"{self.module}.{name}",)
+        for name, called in factories(body).items() if outer is None else ():
+            if bound[name] == (None,):
+                self.functions[name] = FunctionFacts(called, scope)
                 bound[name] = (f"{self.module}.{name}",)
         for node in within:
             if isinstance(node, ast.ClassDef):

@@ -24,6 +24,17 @@ def tables(body: list[ast.stmt]) -> Iterator[tuple[str, Targets]]:
                 yield name, tuple(dict.fromkeys(_callee(value) for value in values if not _is_none(value)))
 
 
+def factories(body: list[ast.stmt]) -> Mapping[str, Targets]:
+    """The variables that a body sets to a lambda or a partial, and what calling them calls."""
+    made: dict[str, dict[str | None, None]] = {}
+    for statement in statements(body):
+        match statement:
+            case ast.Assign([ast.Name(name)], value):
+                called = _callee(value) if isinstance(value, ast.Lambda | ast.Call) else None
+                made.setdefault(name, {})[called] = None
+    return {name: tuple(called) for name, called in made.items() if any(called)}
+
+
 def _is_none(value: ast.expr) -> bool:
     return isinstance(value, ast.Constant) and value.value is None
 
@@ -31,8 +42,10 @@ def _is_none(value: ast.expr) -> bool:
 def _callee(value: ast.expr) -> str | None:
     """What a call of an expression calls: a class, the class in a lambda or a partial."""
     match value:
-        case ast.Lambda(_, ast.Call(called)):
-            return dotted(called)
+        case ast.Lambda(arguments, ast.Call(called)):
+            name = dotted(called)
+            given = [each.arg for each in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+            return None if name and name.partition(".")[0] in given else name
         case ast.Call(ast.Name("partial") | ast.Attribute(attr="partial"), [made, *_]):
             return dotted(made)
     return dotted(value)
