@@ -17,6 +17,8 @@ Shape = Literal["list", "tuple", "dict", "set", "deque"]
 
 # Methods that set a Module up though its own `__init__` does not call them: a base or the user does.
 _SETS_UP = re.compile(r"_*(build|init|make|create|setup|set_up|construct|define|configure_model)(_|$)")
+# What an outside reader asks a Module for; a class that answers by itself may answer for its containers.
+ANSWERS = frozenset({"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"})
 _READERS = frozenset({"len", "enumerate", "zip", "range", "print", "reversed", "sum", "iter", "isinstance"})
 _CONTAINERS: Mapping[str, Shape] = {"list": "list", "dict": "dict", "OrderedDict": "dict", "set": "set"}
 
@@ -51,6 +53,8 @@ def _deeds(project: Project, file: FileFacts, facts: ClassFacts) -> dict[tuple[s
     for name, method in methods.items():
         if name != "forward":
             found |= {("hands", attribute): None for attribute in _handed(method)}
+        if name in ANSWERS:
+            found |= {("hands", attribute): None for attribute in _attributes(method, _own(method))}
         found |= {("keeps", attribute): shape for attribute, shape in _plain(method)}
     return found
 

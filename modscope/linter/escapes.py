@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 
 from modscope.linter import cst
 from modscope.linter.contained import ITERABLES, MAKERS, State
-from modscope.linter.definitions import Inherited, setting_up
+from modscope.linter.definitions import ANSWERS, Inherited, setting_up
 from modscope.linter.flows import FILLERS, Flows, Place, whole
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
 
 _REGISTRARS = frozenset({"__setattr__", "__setitem__", "__init__"})
 _VIEWS = frozenset({"values", "items", "copy", "children", "modules"})
-# What an outside reader asks a Module for; a class that answers by itself may answer for its containers.
-_ANSWERS = frozenset({"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"})
 _RESULT = "return"  # stands for a variable with what a function returns
 _KEPT_BY_TORCH = frozenset({"_modules", "_parameters"})
 
@@ -233,7 +231,7 @@ class Escapes:
 
     def answered(self, attribute: str) -> bool:
         """Whether the class answers for the attribute where a Module is asked for its parameters or children."""
-        methods = [self.module.methods[name] for name in _ANSWERS if name in self.module.methods]
+        methods = [self.module.methods[name] for name in ANSWERS if name in self.module.methods]
         uses = self.flows.uses.get((None, attribute), ())
         return any(self.module.within(use, method) for method in methods for use in uses)
 

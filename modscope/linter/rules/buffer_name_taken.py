@@ -53,7 +53,8 @@ def buffer_name_taken(module: ModuleClass) -> Iterator[Match]:
 
     Run time: `Causal(4)` raises KeyError, "attribute 'mask' already exists".
 
-    Not reported: attributes that are set in another method or a branch, or deleted.
+    Not reported: attributes that are set in another method or a branch, or deleted; modules that are registered again
+    under the name they have, or may be.
     """
     deleted = _deleted(module)
     for each in module.once(registrations):
@@ -77,7 +78,16 @@ def _is_set_before(name: str, registration: Registration, module: ModuleClass) -
         return False
     place, value = before
     ways_on = _KINDS.get(registration.by, frozenset())
-    return module.is_before(place, registration.call) and module.kind_of(value) not in ways_on
+    kind = module.kind_of(value)
+    may_be_one = kind in ways_on or (bool(ways_on) and kind is None and not _is_plain(value))
+    return module.is_before(place, registration.call) and not may_be_one
+
+
+def _is_plain(value: cst.CSTNode) -> bool:
+    """Whether it is certainly no Module and no parameter."""
+    return isinstance(value, cst.BaseNumber | cst.BaseString | cst.BaseList | cst.BaseDict | cst.Tuple) or (
+        isinstance(value, cst.Name) and value.value in ("None", "True", "False")
+    )
 
 
 def _set_first(module: ModuleClass) -> Mapping[tuple[cst.FunctionDef | None, str], tuple[cst.CSTNode, cst.CSTNode]]:

@@ -38,11 +38,13 @@ def constant_name_in_loop(module: ModuleClass) -> Iterator[Match]:
 
     Run time: `Net()` has one layer.
 
-    Not reported: loops that are left after the first turn.
+    Not reported: loops that are left after the first turn, or that use what they register.
     """
     for each in module.once(registrations):
         loop = _loop_around(each.call, module)
-        if each.text is not None and each.by != "ModuleDict" and loop is not None:
+        if each.text is None or each.by == "ModuleDict" or loop is None:
+            continue
+        if not any(module.within(use, loop) for use in module.uses(each.text)):
             yield Match(
                 each.name, f"every turn of the loop replaces {module.code(each.name)}: only the last one is kept"
             )
