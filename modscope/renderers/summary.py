@@ -64,7 +64,7 @@ def _input_text(row: Row) -> str:
 
 def _cost(field: str) -> Callable[[Row], str]:
     def text(row: Row) -> str:
-        counts = [getattr(call, field) for call in row.calls]
+        counts = [getattr(call, field) for call in row.calls if not call.during_backward]
         if not counts or None in counts:
             return "–"
         at_least = "≥ " if any(call.unknown_flops for call in row.calls) else ""
@@ -156,7 +156,7 @@ def facts(thing: Trace | ModuleTree) -> Iterator[str]:
 
 
 def _run_facts(trace: Trace) -> Iterator[str]:
-    roots = [call for call in trace.calls if call.parent is None]
+    roots = [call for call in trace.calls if call.parent is None and not call.during_backward]
     flops = [call.flops for call in roots if call.flops is not None]
     if trace.recorded.costs and flops:
         macs = sum(call.macs or 0 for call in roots)

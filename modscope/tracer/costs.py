@@ -71,6 +71,25 @@ def _grouped_mm(left: Tensor, right: Tensor, *_: Any, **__: Any) -> int:
     return 2 * groups * left.shape[-2] * left.shape[-1] * right.shape[-1]
 
 
+def _attention(query: Tensor, key: Tensor, value: Tensor, embedding: int, heads: int, *weights: Any, **_: Any) -> int:
+    """The projections, 2mnk each, and twice 2·b·t·s·e for the attention itself, as in the registry's `sdpa_flop`.
+
+    What torch.nn.functional.multi_head_attention_forward multiplies where it is not fused.
+    """
+    inputs, _, projection = weights[:3]
+    batch, targets, sources = query.shape[0], query.shape[1], key.shape[1]
+    projected: int = 2 * query.numel() * (inputs.shape[0] + projection.shape[0])
+    return projected + 4 * batch * targets * sources * embedding
+
+
+def _encoder_layer(source: Tensor, embedding: int, heads: int, *rest: Any, **_: Any) -> int:
+    """As `_attention` on one input, and 2mnk for each of the two linear layers; nn.TransformerEncoderLayer unfused."""
+    attention, feed_forward = rest[:4], (rest[11], rest[13])
+    widths: int = sum(weight.numel() for weight in feed_forward)
+    tokens = source.shape[0] * source.shape[1]
+    return _attention(source, source, source, embedding, heads, *attention) + 2 * tokens * widths
+
+
 FORMULAS: dict[Any, Callable[..., int]] = {
     aten.mv: _matrix_vector,
     aten.addmv: _added_matrix_vector,
@@ -78,11 +97,13 @@ FORMULAS: dict[Any, Callable[..., int]] = {
     aten.vdot: _dot,
     aten._int_mm: _mm,
     aten._grouped_mm: _grouped_mm,
+    aten._native_multi_head_attention: _attention,
+    aten._transformer_encoder_layer_fwd: _encoder_layer,
     aten._addmm_activation: flop_registry[aten.addmm],
 }
 # Names of ops that multiply numbers with one another, wherever one without a formula is met.
 _MULTIPLIES = re.compile(
-    r"mm|mv|dot|conv|linear(?!space)|attention|rnn|lstm|gru|einsum|matmul|matrix|linalg|fft|stft|cdist|pdist"
+    r"mm|mv|dot|conv|linear(?!space)|attention|transformer|rnn|lstm|gru|einsum|matmul|matrix|linalg|fft|stft|cdist|pdist"
     r"|cholesky|_?lu_|svd|qr|inverse|solve|geqrf|ormqr|householder|trilinear"
 )
 

@@ -100,11 +100,11 @@ class Watch:
         outside = self.running
         row = self.running = self._begin(module, args, kwargs, outside)
         try:
-            if self.below is not None or row.module in self._special:
+            if self.below is not None or row.module in self._special or row.during_backward:
                 output = self._with_care(row, module, args, kwargs)
             else:
                 output = self._original(module, *args, **kwargs)
-            row.outputs = self._described(output)
+            row.outputs = self._refer(output) if type(output) in PLAIN_TENSORS else self._described(output)
             if self._backward is not None:
                 tensors: list[torch.Tensor] = []
                 describe(output, tensors.append)  # type: ignore[arg-type]
@@ -133,7 +133,10 @@ class Watch:
         row.grad = _grad_enabled()
         row.during_backward = _graph_task() != -1
         refer = self._refer
-        row.inputs = tuple([refer(each) if type(each) in PLAIN_TENSORS else self._described(each) for each in args])
+        if len(args) == 1 and type(args[0]) in PLAIN_TENSORS:  # as most calls have it
+            row.inputs = (refer(args[0]),)
+        else:
+            row.inputs = tuple([refer(each) if type(each) in PLAIN_TENSORS else self._described(each) for each in args])
         if kwargs:
             row.names = tuple(kwargs)
             row.inputs += tuple(map(self._described, kwargs.values()))
@@ -155,6 +158,8 @@ class Watch:
 
     def _with_care(self, row: Running, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         kind = self._special.get(row.module)
+        if row.during_backward and not self._sees_functions():
+            return self._seeing_functions(module, args, kwargs)
         if kind == "TorchScript":
             if self._kernels is None:
                 row.opaque = "TorchScript"
@@ -165,11 +170,24 @@ class Watch:
             return self._from_below(row, module, args, kwargs)
         return self._proceed(module, args, kwargs)
 
+    def _sees_functions(self) -> bool:
+        return self._functions is None or any(each is self._functions for each in modes.function_modes())
+
+    def _seeing_functions(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Run what checkpointing runs again: torch handles `backward()` then, and keeps modes off meanwhile."""
+        assert self._functions is not None
+        before = modes.function_modes()
+        try:
+            modes.set_function_modes([*before, self._functions])
+            return self._proceed(module, args, kwargs)
+        finally:
+            modes.set_function_modes(before)
+
     def _from_below(self, row: Running, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run a call without watching torch functions; what it runs below Python is seen instead."""
-        before = modes.function_modes()
-        if not any(each is self._functions for each in before):  # the call around this one runs so already
+        if not self._sees_functions():  # the call around this one runs so already
             return self._proceed(module, args, kwargs)
+        before = modes.function_modes()
         self.recorder.note(
             "kernels", "ran as torch's fused kernels: those were seen, and no torch functions", row.module
         )

@@ -86,6 +86,16 @@ def test_flops_are_those_counted_by_hand(name: str) -> None:
     assert (call.flops, call.macs, call.unknown_flops) == (expected, expected // 2, ())
 
 
+def test_fused_paths_cost_what_they_cost_unfused() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 32, batch_first=True).eval()
+    for model, args in ((layer, (x,)), (nn.MultiheadAttention(8, 2, batch_first=True).eval(), (x, x, x))):
+        with torch.no_grad():
+            fused = root(model, *args)
+        unfused = root(model, *args)
+        assert fused.flops == unfused.flops > 0
+        assert fused.unknown_flops == ()
+
+
 def network() -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 8, 3), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(), nn.Linear(8 * 14 * 14, 5))
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
+from torch.utils.checkpoint import checkpoint
 
 import modscope
 from modscope.data import ParameterInfo
@@ -108,6 +109,31 @@ def test_gradients_that_are_zero_or_not_finite_are_told(factor: float, zero: boo
     gradient = next(parameters(recorder.trace)).gradient
     assert gradient is not None
     assert (gradient.arrived, gradient.zero, gradient.finite) == (True, zero, finite)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_what_checkpointing_runs_again_is_marked_and_its_ops_are_seen(reentrant: bool) -> None:
+    class Saves(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = nn.Sequential(nn.Linear(4, 3), nn.ReLU())
+
+        def forward(self, x: Tensor) -> Tensor:
+            result: Tensor = checkpoint(self.body, x, use_reentrant=reentrant)
+            return result
+
+    model, given = Saves(), x.clone().requires_grad_()
+    with modscope.record(model, backward=True, costs=True) as recorder:
+        model(given).sum().backward()
+    trace = recorder.trace
+    forward = [("", False), ("body", False), ("body.0", False), ("body.1", False)]
+    again = [("body", True), ("body.0", True), ("body.1", True)]
+    assert [(call.path, call.during_backward) for call in trace.calls] == forward + again
+    ops = [(op.name, op.call) for op in trace.ops if op.call is not None]
+    assert ops[:3] == [("linear", 2), ("relu", 3), ("linear", 5)]  # torch may stop once it has what it needs
+    assert trace.calls[0].flops == 2 * 2 * 4 * 3
+    assert "FLOPs       48 (24 MACs)" in str(modscope.summary(trace))
+    assert torch._C._len_torch_function_stack() == 0
 
 
 def test_full_backward_hooks_are_not_used_so_views_may_be_written() -> None:
