@@ -40,8 +40,8 @@ def functional_dropout_training(module: ModuleClass) -> Iterator[Match]:
     Run time: two calls of `Net().eval()` on the same input differ.
 
     Not reported: methods that ask for the mode themselves (`if self.training:`), static methods, calls that pass
-    `*args` or `**kwargs`, a literal `p` of 0, classes whose names say that it is meant (Tacotron's prenet, Monte Carlo
-    dropout).
+    `*args` or `**kwargs`, a literal `p` of 0, a `p` that the caller of the method decides on, classes whose names say
+    that it is meant (Tacotron's prenet, Monte Carlo dropout).
 
     Fix: unsafe. It adds `training=self.training`, which changes what the model predicts. Dropout that is meant to stay
     on (Monte Carlo dropout) should say `training=True`.
@@ -56,7 +56,7 @@ def functional_dropout_training(module: ModuleClass) -> Iterator[Match]:
         if argument(call, "training", _TRAINING) is not None or own is None or asks_for_mode(module, call):
             continue
         p = argument(call, "p", _P)
-        if p is not None and module.code(p) in ("0", "0.0"):
+        if p is not None and (module.code(p) in ("0", "0.0") or _is_parameter(p, method)):
             continue
         last = call.args[-1].value
         yield Match(
@@ -64,3 +64,9 @@ def functional_dropout_training(module: ModuleClass) -> Iterator[Match]:
             f"`{module.code(call.func)}` without `training=` drops values after `eval()` too",
             changes=(Replace(last, f"{module.code(last)}, training={own}.training"),),
         )
+
+
+def _is_parameter(p: cst.BaseExpression, method: cst.FunctionDef | None) -> bool:
+    """Whether it is what the method is given: 0 in evaluation, as for `F.scaled_dot_product_attention`."""
+    params = (*method.params.params, *method.params.kwonly_params) if method else ()
+    return isinstance(p, cst.Name) and any(each.name.value == p.value for each in params)
