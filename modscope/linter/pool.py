@@ -19,7 +19,7 @@ from modscope.config import Config
 from modscope.linter.run import Outcome, Run
 from modscope.linter.text import UnreadableSource
 
-DEADLINE = 30.0  # seconds a file may take
+DEADLINE = 30.0  # seconds a file may take, and so many more for each megabyte
 
 Work = tuple[int, Path, Config]
 
@@ -50,11 +50,18 @@ def _serve(waiting: SimpleQueue[Work], done: SimpleQueue[tuple[int, Outcome]], r
         outcome = worker.lint(path, config)
         if outcome is None:
             worker = None
-            reason = f"not examined: reading it took longer than {DEADLINE:.0f} s, or more memory than there is"
+            reason = f"not examined: reading it took longer than {_deadline(path):.0f} s, or more memory than there is"
             outcome = Outcome((UnreadableSource("unreadable-file", reason).finding(str(path)),))
         done.put((number, outcome))
     if worker is not None:
         worker.close()
+
+
+def _deadline(path: Path) -> float:
+    try:
+        return DEADLINE * (1 + path.stat().st_size / 1_000_000)
+    except OSError:
+        return DEADLINE
 
 
 class _Worker:
@@ -66,7 +73,7 @@ class _Worker:
 
     def lint(self, path: Path, config: Config) -> Outcome | None:
         """The outcome of one file; None where the worker did not live to tell it."""
-        watch = Timer(DEADLINE, self.process.kill)
+        watch = Timer(_deadline(path), self.process.kill)
         watch.start()
         try:
             self._send((path, config))
