@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.utils.hooks import RemovableHandle
 
 from modscope.data import CallGradients, Gradient, TensorSpec
@@ -85,7 +86,11 @@ class Backward:
     def _parameter_hook(self, number: int) -> Any:
         def note(parameter: Tensor) -> None:
             gradient = parameter.grad
-            if gradient is not None:
+            if gradient is None:
+                return
+            if isinstance(gradient, FakeTensor) or gradient.is_meta:  # no numbers to look at
+                self.gradients[number] = Gradient(arrived=True)
+            else:
                 self._seen[number] = past_modes(_figures, gradient)
 
         return note

@@ -180,3 +180,18 @@ def test_numbers_for_numpy_are_missed_by_name() -> None:
     with modscope.fake(), pytest.raises(RuntimeError) as caught:
         modscope.trace(Leaves(), torch.zeros(100, 100))
     assert "no numbers to hand to NumPy" in caught.value.__notes__[0]
+
+
+@pytest.mark.parametrize("options", [{"backward": True}, {"values": True}, {"dispatch": True}, {"costs": True}])
+def test_every_option_of_record_works_without_numbers(options: dict[str, bool]) -> None:
+    with modscope.fake():
+        model = nn.Linear(100, 100)
+        with modscope.record(model, **options) as recorder:
+            model(torch.zeros(64, 100)).sum().backward()
+    trace = recorder.trace
+    [weight, _] = trace.tree.root.parameters
+    assert trace.origin == "fake"
+    assert weight.values is None
+    assert (weight.gradient is not None) == ("backward" in options)
+    if weight.gradient is not None:
+        assert (weight.gradient.arrived, weight.gradient.zero, weight.gradient.finite) == (True, None, None)
