@@ -25,15 +25,16 @@ _REFLECTING = frozenset(f"builtins.{name}" for name in ("setattr", "vars", "exec
 
 
 def _calls_what_it_does_not_set(candidate: Candidate) -> bool:
-    known = {*OF_MODULES, *candidate.facts.methods, *(name for name, _ in candidate.facts.assigned)}
-    calls = (call.func for call in candidate.nodes(ast.Call))
-    return "forward" in candidate.facts.methods and any(
-        isinstance(func, ast.Attribute)
-        and isinstance(func.value, ast.Name)
-        and func.value.id == "self"
-        and func.attr not in known
-        for func in calls
-    )
+    facts, index = candidate.facts, candidate.index
+    known = {*OF_MODULES, *facts.methods, *(name for name, _ in facts.assigned)}
+    if not {"__init__", "forward"} <= facts.methods or not any(
+        isinstance(call.func, ast.Attribute)
+        and call.func.attr not in known
+        and getattr(call.func.value, "id", "") == "self"
+        for call in candidate.nodes(ast.Call)
+    ):
+        return False
+    return [base and index.resolve(base, facts.scope) for base in facts.bases] == ["torch.nn.Module"]
 
 
 @rule(trigger=_calls_what_it_does_not_set)
