@@ -42,8 +42,9 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
     """Run `model(*args, **kwargs)` once, in the caller's context, and return all that happened.
 
     Afterwards RNG, buffers, gradients, flags, hooks and modes are as before the call; what could not be undone
-    is named in `trace.not_undone`. An exception of the forward passes through unchanged; `partial_trace(error)`
-    then gives what was seen until there.
+    is named in `trace.not_undone`. An exception of the forward passes through unchanged, with a note where inputs and
+    parameters differ in device or dtype; `partial_trace(error)` then gives what was seen until there. Inputs that the
+    forward does not take are a ModscopeError that is a TypeError too.
     """
     _need("trace()", "torch")
     from modscope import tracer
@@ -54,7 +55,9 @@ def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
 def record(model: nn.Module, **options: Any) -> AbstractContextManager[Recorder]:
     """Record whatever runs inside the block: several forwards, a training step. Your effects stay.
 
-    Options: `ops` (default True), `backward`, `costs`, `values`, `dispatch`, `optimizer`.
+    Options: `ops` (default True; False leaves torch's fused paths on), `backward` (gradients of calls and parameters),
+    `costs`, `values` (range and digest of parameters and buffers at the start), `dispatch` (what runs below Python:
+    TorchScript, C++, `torch.func`), `optimizer` (which parameters it holds). `recorder.trace` is there after the block.
     """
     _need("record()", "torch")
     from modscope import tracer
