@@ -73,19 +73,19 @@ class Tensors:
     def __init__(self, captured: Captured) -> None:
         self.captured = captured
         self.overwritten: set[int] = set()  # numbers of captured tensors
-        self._known: dict[int, Ref] = {}
+        self.known: dict[int, Ref] = {}  # by id; holds while the weak reference says so
         self._memories: dict[int, Memory] = {}  # by address
 
     def refer(self, tensor: Tensor) -> Ref:
         """The ref of a tensor that is read."""
-        ref = self._known.get(id(tensor))
+        ref = self.known.get(id(tensor))
         if ref is None or (ref.alive is not None and ref.alive() is not tensor):
             return self._first_seen(tensor)
         return ref
 
     def made(self, tensor: Tensor, op: int) -> Ref:
         """The ref of an op's output, which may be one of its inputs."""
-        known = self._known
+        known = self.known
         ref = known.get(id(tensor))
         if ref is None or (ref.alive is not None and ref.alive() is not tensor):
             known[id(tensor)] = ref = Ref()
@@ -119,8 +119,8 @@ class Tensors:
                 memory.source = op
             memory.members = [member for member in memory.members if self._is_member(member, memory)]
             for member in memory.members:
-                self._renew(member, self._known[member], op, in_a_call, memory.version)
-        after = self._known[id(tensor)]
+                self._renew(member, self.known[member], op, in_a_call, memory.version)
+        after = self.known[id(tensor)]
         after.facts = _facts(tensor)
         storage = _storage(tensor)
         if storage is not None and self._memories.get(storage._cdata) is not memory:  # set_(), .data =, resize_()
@@ -128,18 +128,18 @@ class Tensors:
 
     def forget(self, tensor: Tensor) -> None:
         """Take a tensor for another one from now on, and leave no weak reference to it."""
-        ref = self._known.pop(id(tensor), None)
+        ref = self.known.pop(id(tensor), None)
         if ref is not None:
             ref.alive = None
 
     def release(self) -> None:
         """Forget which tensor is which."""
-        self._known.clear()
+        self.known.clear()
         self._memories.clear()
 
     def _renew(self, key: int, ref: Ref, op: int, in_a_call: bool, version: int) -> None:
         source = op if in_a_call or ref.standing < 0 else ref.source
-        self._known[key] = _ref(ref.alive, ref.facts, source, ref.standing, ref.memory, version)
+        self.known[key] = _ref(ref.alive, ref.facts, source, ref.standing, ref.memory, version)
         ref.alive = None  # one weak reference for each tensor, so that it can be forgotten
         if ref.standing >= 0:
             self.overwritten.add(ref.standing)
@@ -147,9 +147,9 @@ class Tensors:
     def _first_seen(self, tensor: Tensor) -> Ref:
         number = self.captured.tensors.get(id(tensor))
         if number is not None:
-            ref = self._known[id(tensor)] = _ref(None, None, None, number)
+            ref = self.known[id(tensor)] = _ref(None, None, None, number)
             return ref
-        ref = self._known[id(tensor)] = _ref(weak(tensor), _facts(tensor), UNKNOWN, -1)
+        ref = self.known[id(tensor)] = _ref(weak(tensor), _facts(tensor), UNKNOWN, -1)
         if is_batchedtensor(tensor):
             ref.facts = replace(specs.spec(tensor), layout="batched")
         storage = _storage(tensor)
@@ -187,7 +187,7 @@ class Tensors:
         return memory if memory.members else None
 
     def _is_member(self, key: int, memory: Memory) -> bool:
-        ref = self._known.get(key)
+        ref = self.known.get(key)
         return ref is not None and ref.memory is memory and (ref.alive is None or ref.alive() is not None)
 
 

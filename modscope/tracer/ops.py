@@ -127,9 +127,16 @@ class OpLog:
             self._watch.recorder.puzzled(f"an op {function.name!r}", error)
 
     def _read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
-        refer = self._refer
-        # most arguments are tensors: asking that here saves a call for each
-        positional = [refer(each) if type(each) in PLAIN_TENSORS else describe(each, refer) for each in args]
+        refer, known, positional = self._refer, self._tensors.known, []
+        for each in args:
+            ref = known.get(id(each))
+            # what the recorder keeps alive is itself; most arguments are that, or tensors: it saves a call for each
+            if ref is not None and (ref.alive is None or ref.alive() is each):
+                positional.append(ref)
+            elif type(each) in PLAIN_TENSORS:
+                positional.append(refer(each))
+            else:
+                positional.append(describe(each, refer))
         return tuple(positional), {name: describe(each, refer) for name, each in kwargs.items()} if kwargs else _NONE
 
     def _write(
