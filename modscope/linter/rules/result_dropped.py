@@ -104,10 +104,18 @@ def _changed(call: cst.Call, module: ModuleClass) -> cst.BaseExpression | None:
         return None
     match call.func:
         case cst.Attribute(value=owner, attr=cst.Name(method)) if method in _OF_TENSORS:
-            return owner
+            return None if _is_made_elsewhere(owner, module) else owner
         case cst.Attribute(value=owner, attr=cst.Name(method)) if method in _OF_MANY:
             return owner if is_tensor(module, owner) or is_input(module, owner) else None
     return None
+
+
+def _is_made_elsewhere(owner: cst.BaseExpression, module: ModuleClass) -> bool:
+    """Whether it is an attribute that is set to what a class or a function outside torch makes."""
+    attribute = module.attribute(owner)
+    values = (value for target, value in module.assignments() if attribute and module.attribute(target) == attribute)
+    makers = (module.name_of(value.func) for value in values if isinstance(value, cst.Call))
+    return any(maker is not None and not maker.startswith("torch.") for maker in makers)
 
 
 def _waits_for_an_error(statement: cst.Expr, module: ModuleClass) -> bool:
