@@ -125,12 +125,13 @@ def _has_several_numbers(node: cst.BaseExpression | None, module: ModuleClass) -
 
 def meets_an_input(node: cst.CSTNode, module: ModuleClass) -> bool:
     """Whether the tensor is combined with one that the module is given, without having been moved to it."""
-    waiting = [node]
-    for here in waiting:  # grows: the tensor goes on as what is computed from it, and by the variables it is set to
-        meets, results = _next(here, module)
+    waiting, seen = [node], {node}
+    while waiting:  # the tensor goes on as what is computed from it, and by the variables that it is set to
+        meets, results = _next(waiting.pop(), module)
         if meets:
             return True
-        waiting += [each for each in results if each not in waiting]
+        waiting += [each for each in results if each not in seen]
+        seen.update(results)
     return False
 
 

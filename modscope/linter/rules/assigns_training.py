@@ -51,11 +51,14 @@ def assigns_training(module: ModuleClass) -> Iterator[Match]:
     """
     if not any(kind in MODULE_KINDS for kind in module.registered.values()):
         return
-    for target, value in module.assignments():
-        method = module.method_of(target)
-        if module.attribute(target) != "training" or method is None or _knows_better(method, module):
-            continue
-        if method.name.value != "__init__" or is_literal(value, "False"):
+    for method in module.methods.values():
+        assigned = [
+            target
+            for target, value in module.assignments(within=method)
+            if module.attribute(target) == "training"
+            if method.name.value != "__init__" or is_literal(value, "False")
+        ]
+        for target in assigned if assigned and not _knows_better(method, module) else ():
             yield Match(target, f"the modules inside `{module.name}` stay in their mode: `train()` and `eval()` set it")
 
 

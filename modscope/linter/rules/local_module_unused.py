@@ -54,18 +54,20 @@ def local_module_unused(module: ModuleClass) -> Iterator[Match]:
     without weights.
     """
     for method in module.methods.values():
-        for target, value in module.assignments(within=method):
-            if (
-                isinstance(target, cst.Name)
-                and not target.value.startswith("_")
-                and has_weights(module, value)
-                and not _is_known_elsewhere(target.value, method, module)
-            ):
+        assigned = [
+            target
+            for target, value in module.assignments(within=method)
+            if isinstance(target, cst.Name) and not target.value.startswith("_") and has_weights(module, value)
+        ]
+        known = _shared(method, module) if assigned else frozenset()
+        for target in assigned:
+            if known is not None and target.value not in known and not uses(module, target.value, method):
                 yield Match(target, f"nothing uses `{target.value}`: is `self.` missing?")
 
 
-def _is_known_elsewhere(name: str, method: cst.FunctionDef, module: ModuleClass) -> bool:
-    if uses(module, name, method) or any(item.name.value == name for item in module.nodes(cst.NameItem, within=method)):
-        return True
+def _shared(method: cst.FunctionDef, module: ModuleClass) -> frozenset[str] | None:
+    """The variables that are those of a scope around the method too; None where any may be read by its name."""
     called = (module.name_of(call.func) for call in module.nodes(cst.Call, within=method))
-    return any(each in ("builtins.locals", "builtins.vars", "builtins.eval") for each in called)
+    if any(each in ("builtins.locals", "builtins.vars", "builtins.eval") for each in called):
+        return None
+    return frozenset(item.name.value for item in module.nodes(cst.NameItem, within=method))

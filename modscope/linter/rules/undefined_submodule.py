@@ -68,11 +68,12 @@ def undefined_submodule(module: ModuleClass) -> Iterator[Match]:
     """
     if list(module.bases) != ["torch.nn.Module"] or "__init__" not in module.methods or _is_open(module):
         return
-    for method in module.reached_from("forward"):
-        for call in module.nodes(cst.Call, within=method):
-            name = module.attribute(call.func)
-            if name is not None and _is_unknown(name, module):
-                yield Match(call.func, f"nothing sets `self.{name}`: AttributeError")
+    calls = [call for method in module.reached_from("forward") for call in module.nodes(cst.Call, within=method)]
+    called = {name for call in calls if (name := module.attribute(call.func)) is not None}
+    unknown = {name for name in called if _is_unknown(name, module)}
+    for call in calls:
+        if (name := module.attribute(call.func)) in unknown:
+            yield Match(call.func, f"nothing sets `self.{name}`: AttributeError")
 
 
 def _is_unknown(name: str, module: ModuleClass) -> bool:
