@@ -22,7 +22,7 @@ from tests.residue.snapshot import changes, take
 HERE = str(Path(modscope.__file__).parent)
 Run = Callable[[nn.Module, Tensor], object]
 Line = tuple[CodeType, int]
-EVERY = 3  # of the lines each third, from the first on; `EVERY = 1` strikes all, in some minutes
+EVERY = 6  # of the lines each sixth, from the first on; `EVERY = 1` strikes all, in some minutes
 
 
 class Eventful(nn.Module):

@@ -14,7 +14,7 @@ from tests.residue.situations import normal
 
 SITUATIONS = situations.walk()
 ALWAYS = ("normal",)
-SHARE = 6  # of the other situations a module is met in every sixth; `SHARE = 1` runs all, in some minutes
+SHARE = 12  # of the other situations a module is met in one of twelve; `SHARE = 1` runs all, in some minutes
 
 
 def meets(function: Build, name: str) -> bool:
