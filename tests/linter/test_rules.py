@@ -115,6 +115,7 @@ def test_the_good_example_runs_in_torch(name: str) -> None:
 
 
 def test_a_message_is_one_line_though_the_code_in_it_is_several() -> None:
-    code = "import torch\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        return x.view(\n 1,\n 4).cuda()\n"
+    method = "    def forward(self, x):\n        return x.view(\n 1,\n 4).cuda()\n"
+    code = f"import torch\nclass Net(torch.nn.Module):\n{method}"
     (finding,) = modscope.lint_source(code, config=Config(select=("hard-coded-cuda",))).findings
     assert finding.message.startswith("`x.view( 1, 4).cuda()` runs")
