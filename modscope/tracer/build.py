@@ -253,7 +253,9 @@ class _Builder:
     def _not_undone(self) -> Iterator[Note]:
         for kind, what, reason in self._rows.changes:
             source = self._rows.captured.source(what) if isinstance(what, int) else Source("input", name=what)
-            if kind == "not restored":
+            if kind == "changed":
+                yield Note("object-changed", f"what {source.name} holds was changed, and stays so", source.name)
+            elif kind == "not restored":
                 yield Note("not-restored", f"{source.name} could not be put back: {reason}", source.name)
             elif kind == "materialised":
                 yield Note("lazy-materialised", f"{source.name} was lazy and has a shape now", source.name)

@@ -88,13 +88,16 @@ def _hints(error: BaseException, call: Running, captured: Captured) -> Iterator[
 
 def _circle(above: list[Running], captured: Captured) -> Iterator[str]:
     """The modules that called one another until there was no room for more calls."""
-    modules = [call.module for call in above]
-    again = next((place for place, module in enumerate(modules) if place and module == modules[0]), None)
-    if again is not None:
-        path = " > ".join(captured.path(module) or "(root)" for module in reversed(modules[: again + 1]))
-        yield f"the calls go in a circle: {path}"
-    else:
-        yield f"{len(above):,} calls were inside one another"
+    places: dict[int, int] = {}
+    for place, module in enumerate(call.module for call in above):
+        if module in places:
+            circle = [call.module for call in reversed(above[places[module] : place])]
+            first = circle.index(min(circle))  # wherever it broke off, it reads the same
+            paths = [captured.path(module) or "(root)" for module in (*circle[first:], *circle[: first + 1])]
+            yield f"the calls go in a circle: {' > '.join(paths)}"
+            return
+        places[module] = place
+    yield f"{len(above):,} calls were inside one another"
 
 
 def _misfits(root: Running, captured: Captured) -> Iterator[str]:

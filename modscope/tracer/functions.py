@@ -128,7 +128,7 @@ def _hidden(names: tuple[str, ...], written: tuple[tuple[str, str], ...]) -> Wri
 def _is_fresh(function: Any, name: str) -> bool:
     """Whether all of torch's schemas of this name give outputs of their own memory."""
     home = getattr(function, "__module__", None) or "torch"
-    if not home.startswith("torch") or name in _MAY_SHARE:
+    if not home.startswith("torch") or name in _MAY_SHARE or getattr(function, "__name__", None) == "__get__":
         return False
     schemas = torch._C._jit_get_schemas_for_operator(f"aten::{name}")
     aliases = [each.alias_info for schema in schemas for each in schema.returns]
@@ -136,10 +136,9 @@ def _is_fresh(function: Any, name: str) -> bool:
     return bool(schemas) and all(alias is None or alias.is_write for alias in aliases)
 
 
-# Their schemas do not say that they may give views.
+# Their schemas do not say that they may give views, as attributes (`.data`, `.T`) do.
 _MAY_SHARE = frozenset(
     [
-        "__get__",
         "align_tensors",
         "atleast_1d",
         "atleast_2d",

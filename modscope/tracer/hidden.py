@@ -17,7 +17,7 @@ from torch import Tensor, nn
 SIMPLE = frozenset({int, float, bool, str, bytes, complex, type(None), type, FunctionType, MethodType, ModuleType})
 DEEPEST = 6  # containers and objects inside one another
 MOST = 50_000  # values looked at for one model: a vocabulary or a dataset may hang on it
-_KEYS = frozenset({int, float, bool, str, type(None)})
+PLAIN_VALUES = frozenset({int, float, bool, str, type(None)})
 
 
 class Search:
@@ -25,10 +25,10 @@ class Search:
 
     def __init__(self, *known: Collection[int]) -> None:
         self._known = known  # ids of what is registered, or found before
-        self._entered: set[int] = set()
+        self.entered: dict[int, tuple[int, str, Any]] = {}  # by id: the module that holds it, the path there, and it
         self._left = MOST
 
-    def __call__(self, attributes: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str, Any]]:
+    def __call__(self, holder: int, attributes: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str, Any]]:
         """(path from the module, container, the module or tensor) for everything hidden in a module's attributes.
 
         The path of a thing in a list reads `layers[0]`, in a plain object `[helper].net`, set as a plain attribute
@@ -45,18 +45,23 @@ class Search:
                 if not any(id(value) in ids for ids in self._known):
                     yield path, container, value
                 continue
-            if depth == DEEPEST or id(value) in self._entered:
+            if depth == DEEPEST or id(value) in self.entered:
                 continue
-            self._entered.add(id(value))
-            inside = _attributes(value) if kind == "object" else _items(value, kind)
+            self.entered[id(value)] = holder, path, value
             found = []
-            for step, item in inside:
+            for step, item in inside(value):
                 self._left -= 1
                 if self._left <= 0:
                     break
                 if inner := _kind(item):
                     found.append((path + step, type(value).__name__, item, inner, depth + 1))
             stack.extend(reversed(found))
+
+
+def inside(value: Any) -> Iterator[tuple[str, Any]]:
+    """What a container or an object holds, each with its step of the path."""
+    kind = _kind(value)
+    return _attributes(value) if kind == "object" else _items(value, kind)
 
 
 def _kind(value: Any) -> str:
@@ -84,7 +89,7 @@ _CONTAINERS: dict[str, Any] = {"list": list, "dict": dict, "tuple": tuple, "set"
 def _items(value: Any, kind: str) -> Iterator[tuple[str, Any]]:
     if kind == "dict":
         for place, (key, item) in enumerate(dict.items(value)):
-            yield f"[{key!r}]" if type(key) in _KEYS else f"[{type(key).__name__}#{place}]", item
+            yield f"[{key!r}]" if type(key) in PLAIN_VALUES else f"[{type(key).__name__}#{place}]", item
         return
     builtin = next(base for base in (list, tuple, set, frozenset, deque) if isinstance(value, base))
     for place, item in enumerate(builtin.__iter__(value)):
@@ -101,7 +106,7 @@ def _attributes(value: Any) -> Iterator[tuple[str, Any]]:
             yield f".{name}", item
     for cls in type(value).__mro__:
         for name, slot in vars(cls).items():
-            if type(slot) is MemberDescriptorType:
+            if type(slot) is MemberDescriptorType and name != "__dict__":
                 try:
                     yield f".{name}", slot.__get__(value)
                 except AttributeError:  # never set

@@ -88,13 +88,14 @@ class Tensors:
         known = self.known
         ref = known.get(id(tensor))
         if ref is None or (ref.alive is not None and ref.alive() is not tensor):
-            known[id(tensor)] = ref = Ref()
+            ref = Ref()
             ref.alive = weak(tensor)
             ref.facts = _facts(tensor)
             ref.source = op
             ref.standing = -1
             ref.memory = None
             ref.version = 0
+            known[id(tensor)] = ref  # at the end: there may be no room on the stack to fill it in
         return ref
 
     def shared(self, inputs: Iterable[Tensor], outputs: Iterable[Tensor]) -> None:

@@ -34,6 +34,7 @@ _held: Callable[[Any], tuple[Any, ...]] = itemgetter(*_HOLDING)
 _hooks: Callable[[Any], tuple[Any, ...]] = itemgetter(*_HOOKS)
 _tensor_hooks: Callable[[Tensor], tuple[Any, Any]] = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
 _gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
+_flag: Callable[[Tensor], bool] = attrgetter("requires_grad")
 _Part = TypeVar("_Part", bound="_Modules | _Gradients")
 
 
@@ -171,13 +172,14 @@ class _Modules:
 
 
 class _Gradients:
-    """The gradients of some leaves, and the hooks on them."""
+    """The gradients of some leaves, whether they want one, and the hooks on them."""
 
     what = "gradients"
 
     def __init__(self, owners: Sequence[Tensor]) -> None:
         self.owners = list(owners)
         self.gradients = list(map(_gradient, owners))
+        self._flags = list(map(_flag, owners))
         self._next_hook = RemovableHandle.next_id
         self._names = Names([hooks for hooks in chain.from_iterable(map(_tensor_hooks, owners)) if hooks is not None])
 
@@ -186,6 +188,9 @@ class _Gradients:
             for tensor, gradient in zip(self.owners, self.gradients, strict=True):
                 if tensor.grad is not gradient:
                     tensor.grad = gradient
+        for tensor, flag in zip(self.owners, self._flags, strict=True):
+            if tensor.requires_grad is not flag and tensor.is_leaf:
+                tensor.requires_grad_(flag)
         self._names.put_back()
         if RemovableHandle.next_id != self._next_hook:
             for hooks in chain.from_iterable(map(_tensor_hooks, self.owners)):

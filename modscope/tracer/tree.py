@@ -62,6 +62,7 @@ class Captured:
         self.tensors: dict[int, int] = {}
         self.alive_modules: list[nn.Module] = []
         self.alive_tensors: list[Tensor] = []
+        self.alive_containers: list[tuple[int, str, Any]] = []  # what plain attributes hold, with holder and path
         self._not_plain: deque[tuple[int, dict[str, Any]]] = deque()  # modules whose attributes must be searched
         self._kinds: dict[type, _Kind] = {}
         self.rows = Rows()
@@ -87,6 +88,7 @@ class Captured:
         self.tensors.clear()
         self.alive_modules.clear()
         self.alive_tensors.clear()
+        self.alive_containers.clear()
         self._kinds.clear()
 
     @property
@@ -207,7 +209,7 @@ class Captured:
         while self._not_plain:
             holder, own = self._not_plain.popleft()
             attributes = [(name, value) for name, value in own.items() if name not in _STANDARD]
-            for step, container, found in search(attributes):
+            for step, container, found in search(holder, attributes):
                 first = len(self.alive_modules)
                 if isinstance(found, nn.Module):
                     rows.roots.add(first)
@@ -217,6 +219,7 @@ class Captured:
                     rows.loose.append((holder, step, container, self._number(found)))
                 else:
                     rows.attributes.append((holder, step, self._number(found)))
+        self.alive_containers += search.entered.values()
         new = self.alive_tensors[len(rows.specs) :]
         rows.specs += _specs(new)
         self._fake = self._fake or FakeTensor in set(map(type, new))
@@ -234,12 +237,12 @@ class _Kind:
         self._silent = function is nn.Module.extra_repr and "extra_repr" not in names
         # torch's own texts follow from plain attributes and from which parameters there are; containers show tensors
         home = str(getattr(function, "__module__", ""))
-        self._texts: dict[tuple[bytes, int], str] | None = None
+        self._texts: dict[tuple[bytes, int], tuple[str, bool]] | None = None
         if home.startswith("torch.nn.modules.") and home != "torch.nn.modules.container" and "extra_repr" not in names:
             self._texts = {}
 
     def look(self, module: nn.Module, own: dict[str, Any], parameters: int) -> tuple[str, bool]:
-        """A module's extra_repr, and whether its attributes are plain values that hide nothing."""
+        """A module's extra_repr, and whether its attributes are plain values that hide nothing and never change."""
         if len(own) == self._length:
             try:
                 attributes = self._attributes(own)
@@ -258,10 +261,15 @@ class _Kind:
         except ValueError:
             return _extra_repr(module), False
         assert self._texts is not None
-        text = self._texts.get(key)
-        if text is None:
-            text = self._texts[key] = _extra_repr(module)
-        return text, True
+        seen = self._texts.get(key)
+        if seen is None:
+            seen = self._texts[key] = _extra_repr(module), all(map(_is_fixed, attributes))
+        return seen
+
+
+def _is_fixed(value: Any) -> bool:
+    """Whether this plain value can never change: it is no list, dict or set, and holds none."""
+    return all(map(_is_fixed, value)) if type(value) in (tuple, frozenset) else type(value) in SIMPLE
 
 
 def _extra_repr(module: nn.Module) -> str:

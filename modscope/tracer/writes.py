@@ -1,17 +1,20 @@
-"""What a forward changed for good: writes to parameters, attributes and inputs, and lazy modules that became whole.
+"""What a forward changed for good: writes to parameters, attributes and inputs, lazy modules that became whole, and
+what is in the user's own containers and objects.
 
-They are found by the version counters that torch keeps and, where a write bumps none (`.data`), by the ops that were
+Writes are found by the version counters that torch keeps and, where a write bumps none (`.data`), by the ops that were
 seen to write.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+from itertools import islice
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 from torch.nn.parameter import is_lazy
 
+from modscope.tracer.hidden import MOST, PLAIN_VALUES, inside
 from modscope.tracer.identity import Tensors
 from modscope.tracer.modes import past_functions
 
@@ -19,7 +22,7 @@ from modscope.tracer.modes import past_functions
 class Change(NamedTuple):
     """One thing that is not undone: a captured tensor by its number, anything else by its name."""
 
-    kind: Literal["written", "materialised", "not restored"]
+    kind: Literal["written", "materialised", "changed", "not restored"]
     what: int | str
     reason: str = ""
 
@@ -34,6 +37,7 @@ class Versions:
         self._lazy = tensors.captured.lazy
         self._before = _versions(self._captured)
         self._given = _versions([tensor for _, tensor in inputs])
+        self._containers = [(*place, value, _content(value)) for *place, value in tensors.captured.alive_containers]
 
     def changes(self) -> Iterator[Change]:
         """What happened since."""
@@ -49,6 +53,22 @@ class Versions:
         for (name, _), old, new in zip(self._inputs, self._given, now, strict=True):
             if old != new:
                 yield Change("written", name)
+        for holder, path, value, before in self._containers:
+            if not _same(before, _content(value)):
+                holding = self._tensors.captured.path(holder)
+                yield Change("changed", f"{holding}.{path}" if holding else path)
+
+
+def _content(value: Any) -> list[tuple[str, Any]]:
+    return list(islice(inside(value), MOST))
+
+
+def _same(before: list[tuple[str, Any]], now: list[tuple[str, Any]]) -> bool:
+    """Whether these are the same things under the same names; only plain values are asked whether they are equal."""
+    return len(before) == len(now) and all(
+        name == new_name and (old is new or (type(old) is type(new) and type(new) in PLAIN_VALUES and old == new))
+        for (name, old), (new_name, new) in zip(before, now, strict=True)
+    )
 
 
 def _versions(tensors: Sequence[Tensor]) -> list[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import weakref
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -142,3 +143,61 @@ def test_the_note_keeps_nothing_alive() -> None:
     gc.collect()
     assert gone() is None
     assert trace.not_undone
+
+
+class Remembers(nn.Module):
+    """Keeps notes in a list, in a dict, and in an object of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: list[int] = []
+        self.counts = {"calls": 0}
+        self.helper = SimpleNamespace(last=None)
+        self.sizes = [2, 2]
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.seen.append(len(x))
+        self.counts["calls"] += 1
+        self.helper.last = x
+        self.sizes[0] = int("2")
+        return x
+
+
+def test_what_the_users_own_objects_hold_is_not_undone_and_named() -> None:
+    trace = modscope.trace(nn.Sequential(Remembers()), torch.zeros(3))
+    named = [(note.kind, note.path) for note in trace.not_undone]
+    assert named == [("object-changed", path) for path in ("0.seen", "0.counts", "0.[helper]")]
+
+
+class WritesPastAutograd(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.scale = nn.Parameter(torch.ones(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.scale.data.mul_(2)
+        return x * self.scale
+
+
+def test_a_write_through_data_is_named_and_read_by_what_follows() -> None:
+    trace = modscope.trace(WritesPastAutograd(), torch.zeros(2))
+    assert [(note.kind, note.path) for note in trace.not_undone] == [("parameter-written", "scale")]
+    last = trace.ops[-1]
+    assert [ref.source.op for ref in last.inputs if ref.source.kind == "op"] == [1]
+
+
+class Freezes(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(2, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.head.requires_grad_(False)
+        return self.head(x.requires_grad_())
+
+
+def test_what_wants_a_gradient_is_as_before() -> None:
+    model, x = Freezes(), torch.zeros(2)
+    modscope.trace(model, x)
+    assert all(parameter.requires_grad for parameter in model.parameters())
+    assert not x.requires_grad
