@@ -96,19 +96,20 @@ class OpLog:
             self._watch.recorder.puzzled(f"an op {function.name!r}", error)
 
     def begin(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Pending | None:
-        """An op is about to run that writes, or lets a number out."""
+        """An op is about to run that writes, or lets a number out; None where it turns out to do neither."""
         try:
             targets = list(function.writes(args, kwargs)) if function.writes is not None else []
-            targets += _tensors_in((kwargs.get("out"),), {})
+            if kwargs and (out := kwargs.get("out")) is not None:
+                targets += _tensors_in((out,), {})
+            if not targets and not function.escape:
+                return None
             return Pending(function, self._read(args, kwargs), targets, tuple(map(self._tensors.refer, targets)))
         except Exception as error:
             self._watch.recorder.puzzled(f"an op {function.name!r}", error)
             return None
 
-    def finish(self, pending: Pending | None, output: Any) -> None:
+    def finish(self, pending: Pending, output: Any) -> None:
         """That op has run."""
-        if pending is None:
-            return
         function, inputs, targets, written = pending
         try:
             tensors = self._tensors
@@ -120,9 +121,8 @@ class OpLog:
             made = any(True for _ in refs(outputs))
             if targets and not made:  # x[0] = y returns nothing, and makes a value of x
                 outputs = describe(targets, tensors.refer)
-            if targets or made or function.escape:
-                scalar = output if type(output) in ATOMS else type(output).__name__
-                self._write(number, function, inputs, outputs, written, scalar)
+            scalar = output if type(output) in ATOMS else type(output).__name__
+            self._write(number, function, inputs, outputs, written, scalar)
         except Exception as error:
             self._watch.recorder.puzzled(f"an op {function.name!r}", error)
 
@@ -164,9 +164,10 @@ class Functions(TorchFunctionMode):
         if function.careful or (kwargs and kwargs.get("out") is not None):
             kwargs = kwargs or {}
             pending = log.begin(function, args, kwargs)
-            output = func(*args, **kwargs)
-            log.finish(pending, output)
-            return output
+            if pending is not None:
+                output = func(*args, **kwargs)
+                log.finish(pending, output)
+                return output
         output = func(*args, **kwargs) if kwargs else func(*args)
         log.ran(function, args, kwargs, output)
         return output
@@ -185,7 +186,10 @@ class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
         function = log.function(func)
         pending = log.begin(function, args, kwargs)
         output = past_functions(partial(func, **kwargs), *args)  # or function modes would see what is below them
-        log.finish(pending, output)
+        if pending is None:
+            log.ran(function, args, kwargs, output)
+        else:
+            log.finish(pending, output)
         return output
 
 

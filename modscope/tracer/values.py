@@ -55,6 +55,8 @@ def describe(value: Any, refer: Refer) -> Any:
         return value
     if kind in PLAIN_TENSORS:
         return refer(value)
+    if kind is tuple and ATOMS.issuperset(map(type, value)):  # strides and shapes: it is its own row
+        return Held("tuple", value)
     return _Reader(refer).read(value, ())
 
 
