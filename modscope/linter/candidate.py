@@ -13,6 +13,7 @@ from modscope.linter.facts import ClassFacts
 from modscope.linter.index import FileIndex
 
 Node = TypeVar("Node", bound=ast.AST)
+Found = TypeVar("Found")
 _LINE_ENDS = re.compile(r"(?<=\n)|(?<=\r)(?!\n)")
 # Left out before they are looked into: most nodes are leaves, and lists hold names and None too.
 _LEAVES = frozenset({ast.Name, ast.Constant, ast.Load, ast.Store, ast.Del, ast.alias, ast.Pass, str, type(None)})
@@ -43,19 +44,29 @@ class Candidate:
         found: Sequence[Any] = self.walked[0].get(kind, ())
         return found
 
+    def resolve(self, written: str) -> str | None:
+        """The full name of a dotted name in a method, as far as nothing in the class binds it."""
+        return self.index.resolve(written, self.facts.scope, from_method=True)
+
+    @property
+    def imports(self) -> bool:
+        """Whether the class has imports of its own: then names in it may stand for anything."""
+        return bool(self.nodes(ast.Import) or self.nodes(ast.ImportFrom))
+
     @property
     def depth(self) -> int:
         """How deep statements and expressions nest."""
         return self.walked[1]
 
-    def once(self, search: Callable[[Candidate], bool]) -> bool:
+    def once(self, search: Callable[[Candidate], Found]) -> Found:
         """What a search says, made for the first rule that asks."""
         if search not in self._searches:
             self._searches[search] = search(self)
-        return self._searches[search]
+        found: Found = self._searches[search]
+        return found
 
     @cached_property
-    def _searches(self) -> dict[Callable[[Candidate], bool], bool]:
+    def _searches(self) -> dict[Callable[[Candidate], Any], Any]:
         return {}
 
     @cached_property

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-import re
 from collections.abc import Sequence
 
 from modscope.linter import cst
 from modscope.linter.calls import argument
-from modscope.linter.candidate import Candidate
-from modscope.linter.facts import statements
 from modscope.linter.inputs import comes_from_input
 from modscope.linter.module import ModuleClass
 from modscope.linter.tensors import METHODS, VIEWS, factory, is_tensor, lineage, requires_grad
@@ -31,35 +27,6 @@ _COMBINE = frozenset(
 # Of all numbers they make one, unless they are told a dimension.
 _REDUCTIONS = frozenset({"argmax", "argmin", "logsumexp", "mean", "norm", "prod", "squeeze", "sum"})
 _JOINING = frozenset(f"torch.{name}" for name in (*_COMBINE, "cat", "concat", "einsum", "stack", "logical_and"))
-
-
-_FACTORIES = re.compile(
-    r"arange|as_tensor|empty|eye|from_numpy|full|linspace|logspace|ones|rand\w*|\w*[tT]ensor|tri[lu]_indices|zeros"
-)
-
-
-def keeps_tensors(candidate: Candidate) -> bool:
-    """Whether `__init__`, or a method that it calls, assigns what a function like `torch.zeros` makes."""
-    init = candidate.methods.get("__init__", "")
-    return any(
-        _keeps_a_tensor(statement)
-        for method in candidate.node.body
-        if isinstance(method, ast.FunctionDef) and (method.name == "__init__" or f".{method.name}(" in init)
-        for statement in statements(method.body)
-    )
-
-
-def _keeps_a_tensor(statement: ast.stmt) -> bool:
-    if not isinstance(statement, ast.Assign | ast.AnnAssign) or statement.value is None:
-        return False
-    return makes_tensors(statement.value)
-
-
-def makes_tensors(value: ast.expr) -> bool:
-    """Whether an expression calls what makes tensors, as far as names tell."""
-    called = [node.func for node in ast.walk(value) if isinstance(node, ast.Call)]
-    names = {each.attr if isinstance(each, ast.Attribute) else getattr(each, "id", "") for each in called}
-    return "Parameter" not in names and any(_FACTORIES.fullmatch(name) for name in names)
 
 
 def is_left_behind(value: cst.BaseExpression, module: ModuleClass) -> bool:

@@ -26,7 +26,7 @@ _FUNCTIONS = """
     rot90 scatter sigmoid sign sin sinh softmax sqrt square squeeze stack sub t take take_along_dim tan tanh tile
     transpose tril triu unsqueeze vstack where zeros_like
 """
-_FACTORY_NAMES = frozenset(f"torch.{name}" for name in _FACTORIES.split())
+FACTORY_NAMES = frozenset(f"torch.{name}" for name in _FACTORIES.split())
 _FUNCTION_NAMES = frozenset(["torch.autograd.Variable", *(f"torch.{name}" for name in _FUNCTIONS.split())])
 # Methods that give back one tensor when they are called on one.
 METHODS = frozenset(
@@ -53,7 +53,7 @@ def is_function(name: str | None) -> bool:
 def factory(module: ModuleClass, node: cst.CSTNode | None) -> cst.Call | None:
     """The `torch.zeros(...)` that a tensor expression starts from; None when it starts from anything else."""
     calls = (each for each in lineage(module, node) if isinstance(each, cst.Call))
-    return next((call for call in calls if module.name_of(call.func) in _FACTORY_NAMES), None)
+    return next((call for call in calls if module.name_of(call.func) in FACTORY_NAMES), None)
 
 
 def lineage(module: ModuleClass, node: cst.CSTNode | None) -> Iterator[cst.CSTNode]:
@@ -66,7 +66,7 @@ def lineage(module: ModuleClass, node: cst.CSTNode | None) -> Iterator[cst.CSTNo
             continue
         yield node
         match node:
-            case cst.Call(func=func) if module.name_of(func) in _FACTORY_NAMES:
+            case cst.Call(func=func) if module.name_of(func) in FACTORY_NAMES:
                 pass
             case cst.Call(func=func, args=[cst.Arg(value=first), *_]) if is_function(module.name_of(func)):
                 waiting.append(first)
@@ -192,7 +192,7 @@ def _is_tensor(module: ModuleClass, node: cst.CSTNode | None, variables: Collect
         case cst.Call(func=func):
             name = module.name_of(func)
             if name is not None:
-                return name in _FACTORY_NAMES or is_function(name)
+                return name in FACTORY_NAMES or is_function(name)
             match func:
                 case cst.Attribute(value=owner, attr=cst.Name(method)) if method in METHODS:
                     return _is_tensor(module, owner, variables)

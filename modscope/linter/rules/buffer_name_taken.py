@@ -20,9 +20,25 @@ _KINDS = {
 
 
 def _gives_a_name_twice(candidate: Candidate) -> bool:
-    assigned = (target.id for each in candidate.node.body for target in _targets(each))
-    known = {*OF_MODULE_DICTS, *candidate.facts.methods, *(name for name, _ in candidate.facts.assigned), *assigned}
-    return any(isinstance(name, ast.Constant) and name.value in known for name in names_given(candidate))
+    """Whether a name that it registers is one of the class, or one that the same method may have set before."""
+    of_class = {target.id for each in candidate.node.body for target in _targets(each)}
+    taken = {*OF_MODULE_DICTS, *candidate.facts.methods, *of_class}
+    given = [name for name in names_given(candidate) if isinstance(name, ast.Constant)]
+    return any(name.value in taken for name in given) or any(
+        isinstance(name.value, str) and _is_set_above(name.value, name.lineno, candidate) for name in given
+    )
+
+
+def _is_set_above(attribute: str, line: int, candidate: Candidate) -> bool:
+    return any(
+        isinstance(target, ast.Attribute) and target.attr == attribute and target.lineno <= line
+        for method in candidate.node.body
+        if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef)
+        and method.lineno <= line <= (method.end_lineno or line)
+        for each in method.body
+        if isinstance(each, ast.Assign | ast.AnnAssign)
+        for target in (each.targets if isinstance(each, ast.Assign) else [each.target])
+    )
 
 
 def _targets(statement: ast.stmt) -> Iterator[ast.Name]:

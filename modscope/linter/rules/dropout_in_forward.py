@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from modscope.linter import cst
 from modscope.linter.calls import argument
 from modscope.linter.candidate import Candidate
+from modscope.linter.facts import dotted
 from modscope.linter.fresh import calls_of_fresh
 from modscope.linter.modes import asks_for_mode
 from modscope.linter.module import ModuleClass
@@ -20,13 +22,21 @@ _FUNCTIONS = {
     "torch.nn.AlphaDropout": "alpha_dropout",
     "torch.nn.FeatureAlphaDropout": "feature_alpha_dropout",
 }
+_LAST_NAMES = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d")
 
 
 def _makes_dropout(candidate: Candidate) -> bool:
-    return any(name != "__init__" and "Dropout" in text for name, text in candidate.methods.items())
+    """Whether another method than `__init__` makes one."""
+    inits = [each for each in candidate.node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+    return any(
+        not any(init.lineno <= call.lineno <= (init.end_lineno or 0) for init in inits)
+        and (written := dotted(call.func) or "").endswith(_LAST_NAMES)
+        and (candidate.imports or candidate.resolve(written) in _FUNCTIONS)
+        for call in candidate.nodes(ast.Call)
+    )
 
 
-@rule(fix="unsafe", words=("Dropout",), trigger=_makes_dropout)
+@rule(fix="unsafe", words=("Dropout(", "Dropout1d(", "Dropout2d(", "Dropout3d("), trigger=_makes_dropout)
 def dropout_in_forward(module: ModuleClass) -> Iterator[Match]:
     """A Dropout that is made where it is called is always in training mode: predictions stay random after `eval()`.
 

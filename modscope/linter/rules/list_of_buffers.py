@@ -9,7 +9,8 @@ from modscope.findings import Severity
 from modscope.linter import cst
 from modscope.linter.attributes import is_set, uses
 from modscope.linter.candidate import Candidate
-from modscope.linter.left_behind import is_left_behind, makes_tensors, meets_an_input
+from modscope.linter.kept_tensors import makes_tensors
+from modscope.linter.left_behind import is_left_behind, meets_an_input
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, rule
 from modscope.linter.variables import uses as uses_of_variable
@@ -27,7 +28,7 @@ def _keeps_several(candidate: Candidate) -> bool:
         and call.func.attr == "append"
         and isinstance(call.func.value, ast.Attribute)
     ]
-    return any(makes_tensors(each) for each in (*values, *fillings))
+    return any(makes_tensors(candidate, each) for each in (*values, *fillings))
 
 
 @rule(severity=Severity.WARNING, words=("torch.",), trigger=_keeps_several)

@@ -2,15 +2,47 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterator
 
 from modscope.linter import cst
+from modscope.linter.candidate import Candidate
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, rule
 from modscope.linter.submodules import is_submodule
 
 
-@rule(fix="safe", trigger=r"\.requires_grad\s*=(?!=)")
+def _sets_it_on_no_parameter(candidate: Candidate) -> bool:
+    """Whether it is set on anything but the parameters that a loop walks over."""
+    return any(
+        isinstance(target, ast.Attribute) and target.attr == "requires_grad" and _may_be_module(target.value, candidate)
+        for assign in candidate.nodes(ast.Assign)
+        for target in assign.targets
+    )
+
+
+def _may_be_module(owner: ast.expr, candidate: Candidate) -> bool:
+    match owner:
+        case ast.Attribute(ast.Name()) | ast.Subscript():
+            return True
+        case ast.Name(name):
+            return not any(
+                loop.lineno < owner.lineno <= (loop.end_lineno or 0) and _walks_over_parameters(loop, name)
+                for loop in candidate.nodes(ast.For)
+            )
+    return False
+
+
+def _walks_over_parameters(loop: ast.For, name: str) -> bool:
+    match loop:
+        case ast.For(ast.Name(variable), ast.Call(ast.Attribute(attr="parameters"))):
+            return variable == name
+        case ast.For(ast.Tuple([_, ast.Name(variable)]), ast.Call(ast.Attribute(attr="named_parameters"))):
+            return variable == name
+    return False
+
+
+@rule(fix="safe", words=("requires_grad",), trigger=_sets_it_on_no_parameter)
 def requires_grad_on_module(module: ModuleClass) -> Iterator[Match]:
     """`requires_grad` set on a module does nothing: its parameters are trained, or frozen, as before.
 

@@ -26,8 +26,8 @@ _ATTRIBUTES = {*_METHODS, *_SWITCHES}
 
 
 def _takes_a_name(candidate: Candidate) -> bool:
-    assigned = {name for name, _ in candidate.facts.assigned}
-    return not _ATTRIBUTES.isdisjoint(assigned) or not _ATTRIBUTES.isdisjoint(candidate.facts.methods)
+    assigned = (name for name, _ in candidate.facts.assigned)
+    return not _METHODS.keys().isdisjoint(candidate.facts.methods) or any(name in _ATTRIBUTES for name in assigned)
 
 
 @rule(trigger=_takes_a_name)

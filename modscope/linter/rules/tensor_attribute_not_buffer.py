@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from modscope.findings import Severity
 from modscope.linter import attributes, cst
 from modscope.linter.attributes import is_set
-from modscope.linter.left_behind import is_left_behind, keeps_tensors, meets_an_input
+from modscope.linter.kept_tensors import leaves_tensors_behind
+from modscope.linter.left_behind import is_left_behind, meets_an_input
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Change, Match, Replace, rule
 
 
-@rule(fix="unsafe", severity=Severity.WARNING, trigger=keeps_tensors)
+@rule(fix="unsafe", severity=Severity.WARNING, trigger=leaves_tensors_behind)
 def tensor_attribute_not_buffer(module: ModuleClass) -> Iterator[Match]:
     """A tensor kept as a plain attribute stays where it was made when the model moves, and is not saved.
 

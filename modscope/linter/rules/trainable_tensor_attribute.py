@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from modscope.linter import cst
 from modscope.linter.attributes import uses
 from modscope.linter.calls import is_literal
+from modscope.linter.candidate import Candidate
+from modscope.linter.kept_tensors import keeps_tensors
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, rule
 from modscope.linter.tensors import factory, requires_grad
 
+_ASKING = re.compile(r"requires_grad(?:\s*=\s*True|_\()|\bVariable\(")
 
-@rule(fix="unsafe", words=("requires_grad", "Variable("), trigger=r"requires_grad(?:\s*=\s*True|_\()|\bVariable\(")
+
+def _keeps_trained_tensors(candidate: Candidate) -> bool:
+    return _ASKING.search(candidate.text) is not None and keeps_tensors(candidate)
+
+
+@rule(fix="unsafe", words=("requires_grad", "Variable("), trigger=_keeps_trained_tensors)
 def trainable_tensor_attribute(module: ModuleClass) -> Iterator[Match]:
     """A tensor with `requires_grad=True` as an attribute is no parameter: the optimizer never sees it.
 

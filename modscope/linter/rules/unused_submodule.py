@@ -13,6 +13,7 @@ from modscope.linter import cst
 from modscope.linter.abstract import is_abstract, may_be_missing
 from modscope.linter.attributes import is_set, uses
 from modscope.linter.candidate import Candidate
+from modscope.linter.known import Kind
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, rule
 from modscope.linter.weights import has_weights
@@ -23,6 +24,7 @@ _REFLECTION = frozenset(
 
 
 _BASES = ["torch.nn.Module"]
+_WITH_WEIGHTS = (Kind.WEIGHTED, Kind.CONTAINER, Kind.PARAMETER)
 _REFLECTING = frozenset({"builtins.getattr", "builtins.vars", "builtins.eval"})
 _MOST_PLACES = 1000  # a name that stands in more places is taken to be used
 _LINE_ENDS = re.compile(r"\r\n|\r|\n")
@@ -36,7 +38,17 @@ def _names_one_once(candidate: Candidate) -> bool:
     if "forward" not in facts.methods or [base and index.resolve(base, facts.scope) for base in facts.bases] != _BASES:
         return False
     count = Counter(node.attr for node in candidate.nodes(ast.Attribute))
-    return any(called and count[name] == 1 for name, called in candidate.facts.assigned)
+    once = ((name, called) for name, called in facts.assigned if called and count[name] == 1)
+    return any(_may_have_weights(called, candidate) and not _is_named_twice(name, candidate) for name, called in once)
+
+
+def _may_have_weights(called: str, candidate: Candidate) -> bool:
+    full = candidate.resolve(called)
+    return candidate.imports or (full is not None and candidate.index.kind(full) in _WITH_WEIGHTS)
+
+
+def _is_named_twice(name: str, candidate: Candidate) -> bool:
+    return candidate.text.count(name) > 1 and len(re.findall(rf"\b{name}\b", candidate.text)) > 1
 
 
 @rule(severity=Severity.WARNING, trigger=_names_one_once)
@@ -111,7 +123,7 @@ def _is_used(name: str, module: ModuleClass) -> bool:
 
 def _own_words(module: ModuleClass) -> Counter[str]:
     first, last = module.facts.lines
-    lines = _LINE_ENDS.split(module.file_text)[first - 1 : last]
+    lines = _split(module.file_text)[first - 1 : last]
     return Counter(word for line in lines for word in _WORDS.findall(line))
 
 
@@ -126,10 +138,15 @@ def _is_of_another_class(line: int, name: str, module: ModuleClass) -> bool:
 
 
 @lru_cache(maxsize=1)
+def _split(text: str) -> list[str]:
+    return _LINE_ENDS.split(text)
+
+
+@lru_cache(maxsize=1)
 def _lines_by_word(text: str) -> Mapping[str, list[int]]:
     """Attributes, and words in strings, with the lines they stand in."""
     found: dict[str, list[int]] = {}
-    for number, line in enumerate(_LINE_ENDS.split(text), 1):
+    for number, line in enumerate(_split(text), 1):
         for attribute, string in _WORD.findall(line):
             for word in [attribute] if attribute else string.split("."):
                 found.setdefault(word, []).append(number)
