@@ -16,10 +16,12 @@ from modscope.linter.definitions import Inherited, Shape, setting_up
 from modscope.linter.escapes import Escapes
 from modscope.linter.flows import Flow, Flows, How
 from modscope.linter.holdings import Holdings
+from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
 
 __all__ = ["Container", "Element", "Held", "Shape", "containers"]
 
+_REGISTERED = MODULE_KINDS | {Kind.PARAMETER}
 _FRESH = frozenset({Held.WEIGHTED, Held.STATELESS, Held.PARAMETER})
 # What is done with a Module that is not to be trained.
 _FREEZES = frozenset({"eval", "requires_grad_", "parameters", "load_state_dict", "from_pretrained"})
@@ -74,9 +76,19 @@ def _containers(module: ModuleClass) -> Iterator[Container]:
         flow = first or counted[0]
         if shape is None or bases.hands(attribute) or _registered(attribute, held, escapes, module):
             continue
+        if after_comma(flow.value, module) is not None:
+            continue  # a slip, which has its own rule
         if not (_too_early(flow, module) or _hidden(flow.value, flows.uses.get(place, ()), flows)):
             elements, keys = tuple(held.elements), tuple(held.keys)
             yield Container(attribute, shape, flow.target, flow.value, elements, keys, held.nested)
+
+
+def after_comma(value: cst.BaseExpression, module: ModuleClass) -> cst.BaseExpression | None:
+    """The Module or parameter that a comma after it has made a tuple of: `nn.Linear(4, 4),`."""
+    match value:
+        case cst.Tuple(elements=[cst.Element(value=alone)], lpar=[]) if module.kind_of(alone) in _REGISTERED:
+            return alone
+    return None
 
 
 def _registered(attribute: str, held: Holding, escapes: Escapes, module: ModuleClass) -> bool:

@@ -45,7 +45,11 @@ class Elements:
 
     def maker(self, call: cst.Call) -> Shape | None:
         """What kind of plain container a call makes."""
-        return MAKERS.get(self.module.name_of(call.func) or "")
+        name = self.module.name_of(call.func) or ""
+        match call.args:
+            case [_, cst.Arg(value=cst.List() | cst.Tuple() as start)] if name == "builtins.sum":
+                return "list" if isinstance(start, cst.List) else "tuple"
+        return MAKERS.get(name)
 
     def element(self, node: cst.BaseExpression, role: Role) -> Iterator[Step]:
         """What one value in a container is."""

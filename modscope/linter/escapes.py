@@ -7,9 +7,10 @@ from collections.abc import Iterator, Sequence
 from modscope.linter import cst
 from modscope.linter.contained import ITERABLES, MAKERS, State
 from modscope.linter.definitions import ANSWERS, Inherited, setting_up
-from modscope.linter.flows import FILLERS, Flows, Place, whole
+from modscope.linter.flows import FILLERS, Flows, Place
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
+from modscope.linter.owners import whole
 
 _REGISTRARS = frozenset({"__setattr__", "__setitem__", "__init__"})
 _VIEWS = frozenset({"values", "items", "copy", "children", "modules"})
@@ -154,6 +155,9 @@ class Escapes:
 
     def _assigned(self, target: cst.BaseExpression, state: State) -> Iterator[tuple[Place, State] | None]:
         match target:
+            case cst.Subscript() if (place := self.flows.place(target)) is not None:  # `self.__dict__["x"]`
+                if state is not State.ELEMENT:
+                    yield place, state
             case cst.Subscript():
                 yield from self._put(target)
             case cst.Attribute() if self.module.attribute(target) is None:
@@ -203,9 +207,9 @@ class Escapes:
         """What a call does with an argument: the form in which it returns it, or the places it goes to."""
         if self._registrar(call):
             return [None]
+        if (filler := self.flows.filler(call)) is not None:
+            return [None] if self.module.is_self(filler.value) else list(self._put(filler.value))
         match call.func:
-            case cst.Attribute(value=owner, attr=cst.Name(verb)) if verb in FILLERS:
-                return [None] if self.module.is_self(owner) else list(self._put(owner))
             case cst.Attribute(attr=cst.Name("remove" | "discard" | "index" | "count")):
                 return []
         if (function := self.flows.callee(call)) is not None:
@@ -216,6 +220,8 @@ class Escapes:
         name = self.module.name_of(call.func) or ""
         if name == "copy.deepcopy":
             return []  # the copy is another value
+        if name == "builtins.sum":
+            return State.CONTAINER if state is State.NESTED else state
         if name in MAKERS or name in ITERABLES:
             return State.CONTAINER if state is State.ELEMENT else state
         kind = self.module.index.kind(name) if name else None

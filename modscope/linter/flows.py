@@ -8,12 +8,12 @@ from enum import Enum, auto
 
 from modscope.linter import cst
 from modscope.linter.module import ModuleClass
+from modscope.linter.owners import in_dict, whole
 
 Place = tuple["cst.FunctionDef | None", str]  # a variable of a function; without a function: an attribute of `self`
 
 FILLERS = frozenset({"append", "extend", "insert", "add", "appendleft", "extendleft", "update", "setdefault"})
 _SEVERAL = frozenset({"extend", "extendleft", "update"})
-_INNER = frozenset({"setdefault", "get", "__getitem__"})
 
 
 class How(Enum):
@@ -68,6 +68,9 @@ class Flows:
         if isinstance(node, cst.Attribute):
             name = self.module.attribute(node)
             return None if name is None else (None, name)
+        if isinstance(node, cst.Subscript):
+            owner = in_dict(node)
+            return None if owner is None or self.module.attribute(owner[0]) != "__dict__" else (None, owner[1])
         if not isinstance(node, cst.Name):
             return None
         function = self.function_of(node)
@@ -88,10 +91,18 @@ class Flows:
                     if (function, name) in self._functions:
                         return self._functions[function, name]
                     function = self.function_of(function)
-            case cst.Attribute(value=cst.Name(value=owner), attr=cst.Name(value=name)):
-                if self.module.is_self(call.func.value) or owner in ("cls", self.module.name.rpartition(".")[2]):
+            case cst.Attribute(value=owner, attr=cst.Name(value=name)):
+                if self.module.is_self(owner) or self._is_own_class(owner):
                     return self.module.methods.get(name)
         return None
+
+    def _is_own_class(self, node: cst.BaseExpression) -> bool:
+        match node:
+            case cst.Name(value=name):
+                return name in ("cls", self.module.name.rpartition(".")[2])
+            case cst.Call(func=cst.Name("type"), args=[cst.Arg(value=one)]):
+                return self.module.is_self(one)
+        return self.module.attribute(node) == "__class__"
 
     def parameters(self, call: cst.Call, function: cst.FunctionDef) -> Iterator[tuple[cst.Param, cst.BaseExpression]]:
         """The parameters of a function of this class, with what a call passes for them."""
@@ -183,10 +194,10 @@ class Flows:
                 for one in targets:
                     self._add(one.value, value, How.PART)
             case cst.Subscript(value=owner, slice=[cst.SubscriptElement(slice=cst.Index(value=key))]), _:
-                if self._is_dict_of_self(owner) and isinstance(key, cst.SimpleString):
-                    self.into.setdefault((None, str(key.evaluated_value)), []).append(Flow(value, How.WHOLE, target))
+                if self.place(target) is not None:
+                    self._add(target, value, How.WHOLE)
                 else:
-                    inner = isinstance(owner, cst.Subscript)
+                    inner = isinstance(owner, cst.Subscript) and self.place(owner) is None
                     self._add(whole(owner), value, How.ELEMENT, None if inner else key)
             case cst.Subscript(value=owner), _:
                 self._add(whole(owner), value, How.INSIDE)
@@ -200,8 +211,12 @@ class Flows:
         fit = all(isinstance(each, cst.Tuple) and len(each.elements) == length for each in returned)
         return returned if fit and not yielded else []
 
-    def _is_dict_of_self(self, node: cst.BaseExpression) -> bool:
-        return self.module.attribute(node) == "__dict__"
+    def filler(self, call: cst.Call) -> cst.Attribute | None:
+        """The `x.append` that is called, by itself or by a variable for it."""
+        place = self.place(call.func) if isinstance(call.func, cst.Name) else None
+        flows = self.into.get(place, ()) if place else ()
+        called = flows[0].value if len(flows) == 1 and flows[0].how is How.WHOLE else call.func
+        return called if isinstance(called, cst.Attribute) and called.attr.value in FILLERS else None
 
     def _call(self, call: cst.Call) -> None:
         match call:
@@ -209,7 +224,8 @@ class Flows:
                 if self.module.is_self(own.value):
                     place = (None, str(name.evaluated_value))
                     self.into.setdefault(place, []).append(Flow(given.value, How.WHOLE, call))
-            case cst.Call(func=cst.Attribute(value=owner, attr=cst.Name(verb)), args=[first, *_]) if verb in FILLERS:
+            case cst.Call(args=[first, *_]) if (filler := self.filler(call)) is not None:
+                owner, verb = filler.value, filler.attr.value
                 for arg in call.args if verb == "update" else call.args[-1:]:
                     named = arg.keyword is not None or arg.star == "**"
                     key = first.value if verb == "setdefault" else None
@@ -255,18 +271,6 @@ def _names(target: cst.CSTNode) -> Iterator[cst.Name]:
                 yield name
             case cst.Tuple(elements=elements) | cst.List(elements=elements):
                 stack.extend(element.value for element in reversed(elements))
-
-
-def whole(owner: cst.BaseExpression) -> cst.BaseExpression:
-    """`c` of `c[i][j]` and of `c.setdefault(i, [])`."""
-    while True:
-        match owner:
-            case cst.Subscript(value=inner):
-                owner = inner
-            case cst.Call(func=cst.Attribute(value=inner, attr=cst.Name(verb))) if verb in _INNER:
-                owner = inner
-            case _:
-                return owner
 
 
 def _starred(element: cst.BaseElement) -> bool:

@@ -15,7 +15,9 @@ _Place = tuple[str, str]  # ("self", attribute) or (method, variable)
 _How = Literal["whole", "filling", "part"]
 _Value = tuple[ast.expr, str]  # an expression, and the method that it stands in
 
-_MAKERS = frozenset({"list", "tuple", "set", "frozenset", "dict", "sorted", "deque", "OrderedDict", "defaultdict"})
+_MAKERS = frozenset(
+    {"list", "tuple", "set", "frozenset", "dict", "sorted", "deque", "OrderedDict", "defaultdict", "sum"}
+)
 _LITERALS = (ast.List, ast.ListComp, ast.Tuple, ast.Set, ast.SetComp, ast.Dict, ast.DictComp)
 _CALLING = frozenset({"map", "partial"})  # these call their first argument
 _FILLERS = frozenset({"append", "extend", "insert", "add", "appendleft", "extendleft", "update", "setdefault"})
@@ -86,6 +88,7 @@ class _Search:
         arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
         own = arguments[0].arg if arguments else ""
         callables = {each.arg for each in arguments if each.annotation} | _defaulted(function)
+        fillers: dict[str, ast.expr] = {}  # variables for `x.append`
         for statement in statements(function.body, deep=True):
             if isinstance(statement, ast.ClassDef):
                 callables.add(statement.name)
@@ -98,6 +101,10 @@ class _Search:
             for target, value, how in _puts(statement):
                 self.put(target, value, how, function.name, own)
             match statement:
+                case ast.Assign([ast.Name(name)], ast.Attribute(owner, verb)) if verb in _FILLERS:
+                    fillers[name] = owner
+                case ast.Expr(ast.Call(ast.Name(name), [*_, value])) if name in fillers:
+                    self.put(fillers[name], value, "filling", function.name, own)
                 case ast.Expr(ast.Call(ast.Attribute(ast.Name(owner), method), given)) if owner == own:
                     places = (_place(each, function.name, own) for each in given)
                     self.passed |= {(place[1], method) for place in places if place and place[0] == "self"}
@@ -153,10 +160,10 @@ class _Search:
     def returns_container(self, func: ast.expr, function: str) -> bool:
         name = dotted(func)
         if name is None:
-            return isinstance(func, ast.Attribute) and func.attr in ("copy", "children", "values")
-        root, _, rest = name.partition(".")
+            return isinstance(func, ast.Attribute) and func.attr in {"copy", "children", "values", *self.methods}
+        root = name.partition(".")[0]
         last = name.rpartition(".")[2]
-        if last in _MAKERS or last in ("deepcopy", "fromkeys", "copy") or rest in self.methods:
+        if last in _MAKERS or last in {"deepcopy", "fromkeys", "copy", *self.methods}:
             return True
         if (function, root) in self.nested:
             return True
@@ -211,9 +218,10 @@ class _Search:
     def call_may_make(self, func: ast.expr, function: str) -> bool:
         name = dotted(func)
         if name is None:
-            return isinstance(func, ast.IfExp | ast.Subscript | ast.Call)
+            own = isinstance(func, ast.Attribute) and func.attr in self.methods  # `type(self).make()`
+            return own or isinstance(func, ast.IfExp | ast.Subscript | ast.Call)
         root, _, rest = name.partition(".")
-        if rest in self.methods or ("self", rest) in self.places or (function, root) in self.places:
+        if rest.rpartition(".")[2] in self.methods or ("self", rest) in self.places or (function, root) in self.places:
             return True  # a method of its own; an attribute or a variable that may hold a class
         if (function, root) in self.callables | self.arguments or rest in self.class_names:
             return True

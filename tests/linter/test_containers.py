@@ -72,3 +72,10 @@ def test_what_a_class_loses_is_what_is_reported_of_it(name: str) -> None:
     missing = lost(made())
     assert found == missing
     assert bool(missing) == name.startswith("guilty")
+
+
+def test_a_comma_that_makes_a_tuple_is_one_finding(tmp_path: Path) -> None:
+    source = "from torch import nn\n\nclass Net(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+    (tmp_path / "net.py").write_text(source + "        self.fc = nn.Linear(4, 4),\n")
+    report = modscope.lint([tmp_path], Config(select=(*RULES, "trailing-comma-module")))
+    assert [finding.rule for finding in report] == ["trailing-comma-module"]

@@ -5,9 +5,8 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from modscope.linter import cst
 from modscope.linter.candidate import Candidate
-from modscope.linter.known import MODULE_KINDS, Kind
+from modscope.linter.containers import after_comma
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, rule
 
@@ -18,9 +17,6 @@ def _assigns_a_tuple_of_one(candidate: Candidate) -> bool:
         isinstance(each.value, ast.Tuple) and [type(item) for item in each.value.elts] == [ast.Call]
         for each in assigned
     )
-
-
-_REGISTERED = MODULE_KINDS | {Kind.PARAMETER}
 
 
 @rule(fix="safe", trigger=_assigns_a_tuple_of_one)
@@ -53,12 +49,10 @@ def trailing_comma_module(module: ModuleClass) -> Iterator[Match]:
     """
     for target, value in module.assignments():
         name = module.attribute(target)
-        match value:
-            case cst.Tuple(elements=[cst.Element(value=element)], lpar=[]) if (
-                name and module.kind_of(element) in _REGISTERED
-            ):
-                yield Match(
-                    value,
-                    f"the comma makes `{module.code(target)}` a tuple, not a module: `{name}` is not registered",
-                    replacement=element,
-                )
+        alone = after_comma(value, module) if name else None
+        if alone is not None:
+            yield Match(
+                value,
+                f"the comma makes `{module.code(target)}` a tuple, not a module: `{name}` is not registered",
+                replacement=alone,
+            )
