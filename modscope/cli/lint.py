@@ -56,8 +56,9 @@ def lint(paths: Names, output_format: str, output_file: str | None, **given: Any
     """
     from modscope import reports
 
-    if given["diff"] and (given["fix"] or given["add_ignores"]):
-        raise ModscopeError("--diff changes nothing, so it goes with neither --fix nor --add-ignores")
+    if given["diff"] and given["add_ignores"]:
+        raise ModscopeError("--diff changes nothing, so it does not go with --add-ignores")
+    given["fix"] = given["fix"] and not given["diff"]
     if given["add_ignores"] and paths == ("-",):
         raise ModscopeError("--add-ignores needs files to write into; standard input is none")
     form = "diff" if given["diff"] else "statistics" if given["statistics"] else output_format
@@ -86,6 +87,8 @@ def _report(paths: Names, *, config: str | None, stdin_filename: str, **given: A
     level: Literal["safe", "unsafe"] = "unsafe" if given["unsafe_fixes"] else "safe"
     fix = level if given["fix"] or given["diff"] else None
     if paths == ("-",):
+        if sys.stdin is None:
+            raise ModscopeError("standard input is closed")
         text = sys.stdin.buffer.read()
         report = linter.lint_source(text, filename=stdin_filename, config=settings, fix=fix)
         if given["fix"]:
@@ -114,13 +117,13 @@ def _print(text: str, file: str | None, err: bool) -> None:
         from modscope import atomic
 
         atomic.write(file, f"{text}\n".encode() if text else b"")
-    elif text:
-        # what the stream's encoding lacks is shown as escapes
-        click.echo(text.encode(sys.stdout.encoding, "backslashreplace").decode(sys.stdout.encoding), err=err)
+    elif text and (err or sys.stdout is not None):  # which is None where it was closed before
+        encoding = (sys.stderr if err else sys.stdout).encoding  # what it lacks is shown as escapes
+        click.echo(text.encode(encoding, "backslashreplace").decode(encoding), err=err)
 
 
 def _colorful() -> bool:
-    return sys.stdout.isatty() and "NO_COLOR" not in os.environ
+    return sys.stdout is not None and sys.stdout.isatty() and "NO_COLOR" not in os.environ
 
 
 def _remark(report: Report, show_fixes: bool, diff: bool) -> None:

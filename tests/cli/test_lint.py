@@ -167,7 +167,7 @@ def test_config_takes_another_file(folder: Path) -> None:
         (["--select", "direct-forward"], "no rule 'direct-forward'; the nearest is 'direct-forward-call'"),
         (["--config", "nowhere.toml"], "cannot read the configuration 'nowhere.toml'"),
         (["--output-format", "jason"], "no report format 'jason'; formats are concise, diff, full, github"),
-        (["--diff", "--fix"], "--diff changes nothing, so it goes with neither --fix nor --add-ignores"),
+        (["--diff", "--add-ignores"], "--diff changes nothing, so it does not go with --add-ignores"),
         (["--add-ignores", "-"], "--add-ignores needs files"),
         (["--jobs", "0"], "Invalid value for '--jobs'"),
         (["--nonsense"], "No such option"),
@@ -178,6 +178,23 @@ def test_a_mistake_exits_2_with_its_message(folder: Path, arguments: list[str], 
     assert result.exit_code == 2
     assert message in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_diff_goes_before_fix(folder: Path) -> None:
+    result = lint("--diff", "--fix", "net.py")
+    assert result.exit_code == 1
+    assert "+        return self.body(x)" in result.stdout
+    assert (folder / "net.py").read_text() == BUGGY
+
+
+@pytest.mark.parametrize(("paths", "closed", "code"), [("net.py", ">&-", 1), ("-", "<&-", 2)])
+def test_a_stream_that_was_closed_before_is_no_mistake_of_its_own(
+    folder: Path, paths: str, closed: str, code: int
+) -> None:
+    command = f"{sys.executable} -m modscope lint {paths} {closed}"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True)
+    assert done.returncode == code
+    assert "Traceback" not in done.stderr
 
 
 def test_a_mistake_in_the_settings_exits_2_and_names_the_file(folder: Path) -> None:
