@@ -16,7 +16,7 @@ Node = TypeVar("Node", bound=ast.AST)
 Found = TypeVar("Found")
 _LINE_ENDS = re.compile(r"(?<=\n)|(?<=\r)(?!\n)")
 # Left out before they are looked into: most nodes are leaves, and lists hold names and None too.
-_LEAVES = frozenset({ast.Name, ast.Constant, ast.Load, ast.Store, ast.Del, ast.alias, ast.Pass, str, type(None)})
+_LEAVES = frozenset({ast.Name, ast.Constant, ast.Load, ast.Store, ast.Del, ast.alias, ast.Pass, str, int, type(None)})
 
 
 @dataclass(frozen=True)
@@ -92,9 +92,10 @@ def walk(roots: Sequence[ast.AST]) -> tuple[Mapping[type, list[ast.AST]], int]:
             else:
                 found[kind] = [node]
             for value in node.__dict__.values():
-                if isinstance(value, list):
+                part = type(value)
+                if part is list:
                     inner += value
-                elif isinstance(value, ast.AST):
+                elif part not in _LEAVES:
                     inner.append(value)
         level = inner
     return found, depth

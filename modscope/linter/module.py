@@ -78,18 +78,18 @@ class ModuleClass(Syntax):
 
     def method_of(self, node: cst.CSTNode) -> cst.FunctionDef | None:
         """The method of this class that the node stands in, also inside a nested function."""
-        place = self._place.get(node, -1)
+        place = self.place(node)
         nearest = bisect_right(self._method_places, place) - 1
         method = self._method_order[nearest] if nearest >= 0 else None
         return method if method is not None and self.within(node, method) else None
 
     @cached_property
     def _method_order(self) -> list[cst.FunctionDef]:
-        return sorted(self.methods.values(), key=self._place.__getitem__)
+        return sorted(self.methods.values(), key=self.place)
 
     @cached_property
     def _method_places(self) -> list[int]:
-        return [self._place[method] for method in self._method_order]
+        return [self.place(method) for method in self._method_order]
 
     def self_name(self, method: cst.FunctionDef) -> str | None:
         """What the method calls its instance; None for static and class methods."""

@@ -86,4 +86,4 @@ def words(table: dict[str, Outdated]) -> tuple[str, ...]:
 
 def trigger(table: dict[str, Outdated]) -> str:
     """A regular expression for these calls."""
-    return rf"\b(?:{'|'.join(map(re.escape, words(table)))})"
+    return rf"(?<!\w)(?:{'|'.join(map(re.escape, words(table)))})"

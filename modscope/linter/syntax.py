@@ -3,52 +3,16 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from operator import attrgetter
 from typing import Any, TypeVar
 
 from modscope.linter import cst
 from modscope.linter.facts import Scope, Targets
 from modscope.linter.index import FileIndex
+from modscope.linter.parts import children
 
 Node = TypeVar("Node", bound="cst.CSTNode")
-
-# Fields that hold layout, punctuation, or a name that is no variable.
-_LAYOUT = """
-    lpar rpar lbracket rbracket lbrace rbrace comma semicolon equal dot colon first_colon second_colon header footer
-    leading_lines lines_after_decorators trailing_whitespace indent newline operator asynchronous star posonly_ind
-    relative from_ cls attr keyword
-"""
-_SKIPPED = frozenset(_LAYOUT.split())
-_children: dict[type, Callable[[Any], Any]] = {}
-
-
-def children(node: cst.CSTNode) -> list[cst.CSTNode]:
-    """The node's parts in source order, layout and punctuation left out."""
-    kind = type(node)
-    get = _children.get(kind)
-    if get is None:
-        names = [f.name for f in fields(kind) if f.name not in _SKIPPED and not f.name.startswith("whitespace")]
-        if kind in (cst.FunctionDef, cst.ClassDef):
-            names.remove("name")
-            names.insert(0, names.pop(names.index("decorators")))
-            names.append(names.pop(names.index("body")))
-        elif kind is cst.Parameters:
-            names.insert(0, names.pop(names.index("posonly_params")))
-        get = _children[kind] = attrgetter(*names) if len(names) > 1 else _single(names)
-    found: list[cst.CSTNode] = []
-    for value in get(node):
-        if isinstance(value, cst.CSTNode):
-            found.append(value)
-        elif isinstance(value, list | tuple):
-            found.extend(value)
-    return found
-
-
-def _single(names: list[str]) -> Callable[[Any], Any]:
-    return (lambda node: (getattr(node, names[0]),)) if names else (lambda node: ())
 
 
 class Syntax:
@@ -66,76 +30,92 @@ class Syntax:
     # ---- structure
 
     @cached_property
-    def _parents(self) -> Mapping[cst.CSTNode, cst.CSTNode]:
-        parents: dict[cst.CSTNode, cst.CSTNode] = {}
-        order: list[cst.CSTNode] = []
-        stack = [self.node]
-        while stack:
-            node = stack.pop()
-            order.append(node)
-            inner = children(node)
-            for child in inner:
-                parents[child] = node
-            inner.reverse()
-            stack += inner
-        self._order = order
-        return parents
+    def _order(self) -> list[cst.CSTNode]:
+        """All nodes in source order, each before its parts."""
+        return self._walked[0]
 
     @cached_property
-    def _by_type(self) -> Mapping[type, list[cst.CSTNode]]:
-        assert self._parents is not None
-        by_type: dict[type, list[cst.CSTNode]] = {}
-        for node in self._order:
-            by_type.setdefault(type(node), []).append(node)
+    def _above(self) -> list[int]:
+        """For each place that of the node around it; -1 for the outermost."""
+        return self._walked[1]
+
+    @cached_property
+    def _walked(self) -> tuple[list[cst.CSTNode], list[int]]:
+        order: list[cst.CSTNode] = []
+        above: list[int] = []
+        stack: list[tuple[cst.CSTNode, int]] = [(self.node, -1)]
+        while stack:
+            node, around = stack.pop()
+            place = len(order)
+            order.append(node)
+            above.append(around)
+            inner = children(node)
+            inner.reverse()
+            stack += [(child, place) for child in inner]
+        return order, above
+
+    @cached_property
+    def _places(self) -> Mapping[int, int]:
+        """The id of a node -> its place in the order; hashing the node itself is slower."""
+        return {id(node): place for place, node in enumerate(self._order)}
+
+    @cached_property
+    def _by_type(self) -> Mapping[type, tuple[list[cst.CSTNode], list[int]]]:
+        """The nodes of a type, and their places."""
+        by_type: dict[type, tuple[list[cst.CSTNode], list[int]]] = {}
+        for place, node in enumerate(self._order):
+            nodes, places = by_type.setdefault(type(node), ([], []))
+            nodes.append(node)
+            places.append(place)
         return by_type
 
     @cached_property
-    def _place(self) -> Mapping[cst.CSTNode, int]:
-        assert self._parents is not None
-        return {node: place for place, node in enumerate(self._order)}
+    def _ends(self) -> list[int]:
+        """For each place the one after the node's last part."""
+        ends = list(range(1, len(self._order) + 1))
+        for place in range(len(ends) - 1, 0, -1):
+            around = self._above[place]
+            ends[around] = max(ends[around], ends[place])
+        return ends
 
-    @cached_property
-    def _size(self) -> Mapping[cst.CSTNode, int]:
-        parents = self._parents
-        size = dict.fromkeys(self._order, 1)
-        for node in reversed(self._order):
-            if node in parents:
-                size[parents[node]] += size[node]
-        return size
+    def place(self, node: cst.CSTNode) -> int:
+        """Where the node comes in the order of the source; -1 for one that stands elsewhere."""
+        return self._places.get(id(node), -1)
 
     def nodes(self, kind: type[Node], within: cst.CSTNode | None = None) -> Sequence[Node]:
         """All nodes of exactly this type, in source order; of one part of the class when `within` is given."""
-        found: list[Any] = self._by_type.get(kind, [])
+        every, places = self._by_type.get(kind, ([], []))
+        found: list[Any] = every
         if within is None or not found:
             return found
-        first = self._place[within]
-        end = first + self._size[within]
-        place = self._place.__getitem__
-        return found[bisect_left(found, first, key=place) : bisect_left(found, end, key=place)]
+        first = self._places[id(within)]
+        return found[bisect_left(places, first) : bisect_left(places, self._ends[first])]
 
     def parent(self, node: cst.CSTNode) -> cst.CSTNode | None:
         """The node around this one; None for the outermost."""
-        return self._parents.get(node)
+        around = self._above[self.place(node)] if id(node) in self._places else -1
+        return None if around < 0 else self._order[around]
 
     def ancestors(self, node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         """The nodes around this one, the nearest first."""
-        parents = self._parents
-        while (above := parents.get(node)) is not None:
-            yield above
-            node = above
+        place = self.place(node)
+        while place > 0:
+            place = self._above[place]
+            yield self._order[place]
 
     def within(self, node: cst.CSTNode, outer: cst.CSTNode) -> bool:
         """Whether `node` is `outer` or a part of it."""
-        first = self._place[outer]
-        return first <= self._place[node] < first + self._size[outer]
+        first = self._places[id(outer)]
+        return first <= self._places[id(node)] < self._ends[first]
 
     def is_before(self, node: cst.CSTNode, other: cst.CSTNode) -> bool:
         """Whether `node` starts first."""
-        return self._place[node] < self._place[other]
+        return self._places[id(node)] < self._places[id(other)]
 
     def between(self, node: cst.CSTNode, first: cst.CSTNode, last: cst.CSTNode) -> bool:
         """Whether `node` is a part of `first`, of `last`, or of what stands between the two."""
-        return self._place[first] <= self._place[node] < self._place[last] + self._size[last]
+        places = self._places
+        return places[id(first)] <= places[id(node)] < self._ends[places[id(last)]]
 
     def function_of(self, node: cst.CSTNode) -> cst.FunctionDef | None:
         """The innermost `def` that the node stands in."""

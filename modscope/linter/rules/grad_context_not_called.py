@@ -12,7 +12,7 @@ _CONTEXTS = ("no_grad", "enable_grad", "inference_mode")
 _NAMES = frozenset(f"{module}{name}" for name in _CONTEXTS for module in ("torch.", "torch.autograd.grad_mode."))
 
 
-@rule(fix="safe", words=_CONTEXTS, trigger=rf"\b(?:{'|'.join(_CONTEXTS)})\s*[,:)a]")
+@rule(fix="safe", words=_CONTEXTS, trigger=rf"(?:{'|'.join(_CONTEXTS)})\s*[,:)a]")
 def grad_context_not_called(statement: Statement) -> Iterator[Match]:
     """`with torch.no_grad:` names the class instead of making a context: it raises TypeError.
 

@@ -11,7 +11,7 @@ from modscope.linter.rule import Match, rule
 from modscope.linter.statement import Statement
 
 # A class without bases, in whose next lines (so many that time stays linear) nothing says `super()`: that is a mixin.
-_ALONE = r"\bclass\s+\w+\s*(\(\s*(object)?\s*\))?\s*:(?!(.*\n(?=[ \t\r\n])){0,100}.*\bsuper\()"
+_ALONE = r"class\s+\w+\s*(\(\s*(object)?\s*\))?\s*:(?!(.*\n(?=[ \t\r\n])){0,100}.*\bsuper\()"
 
 
 @rule(words=("def forward(",), trigger=_ALONE)

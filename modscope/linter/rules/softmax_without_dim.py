@@ -19,7 +19,7 @@ _POSITION_OF_DIM = {
 }
 
 
-@rule(words=("oftmax", "oftmin"), trigger=r"[Ss]oftm(?:ax|in)\s*\((?![^()]*\bdim\s*=\s*-?\d)")
+@rule(words=("oftmax", "oftmin"), trigger=r"oftm(?:ax|in)\s*\((?![^()]*\bdim\s*=\s*-?\d)")
 def softmax_without_dim(statement: Statement) -> Iterator[Match]:
     """Without `dim`, softmax picks an axis by the number of dimensions, and often the wrong one.
 
