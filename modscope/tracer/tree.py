@@ -8,7 +8,6 @@ compared, hashed, measured or asked for their truth.
 
 from __future__ import annotations
 
-import marshal
 from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
@@ -22,14 +21,13 @@ from torch.nn.parameter import is_lazy
 
 from modscope.data import ModuleInfo, ModuleTree, Origin, Source, TensorSpec
 from modscope.tracer import specs
-from modscope.tracer.hidden import SIMPLE, Search
+from modscope.tracer.hidden import Search
 from modscope.tracer.infos import HOOKS, Rows, hook_infos
 from modscope.tracer.inputs import check
+from modscope.tracer.kinds import STANDARD, Kind
 from modscope.tracer.modes import past_functions
 from modscope.tracer.shared import collector
-from modscope.tracer.sources import see
 
-_STANDARD = frozenset(vars(nn.Module()))
 _fixed = itemgetter("training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
 _hook_dicts = itemgetter(*HOOKS)
 _read = object.__getattribute__
@@ -64,7 +62,7 @@ class Captured:
         self.alive_tensors: list[Tensor] = []
         self.alive_containers: list[tuple[int, str, Any]] = []  # what plain attributes hold, with holder and path
         self._not_plain: deque[tuple[int, dict[str, Any]]] = deque()  # modules whose attributes must be searched
-        self._kinds: dict[type, _Kind] = {}
+        self._kinds: dict[type, Kind] = {}
         self.rows = Rows()
         self._fake = active_fake_mode() is not None
         self._walk(model, -1, "")
@@ -167,7 +165,7 @@ class Captured:
             cls = type(module)
             kind = kinds.get(cls)
             if kind is None:
-                kind = kinds[cls] = _Kind(cls, own)
+                kind = kinds[cls] = Kind(cls, own)
             text, plain = kind.look(module, own, count)
             if not plain:
                 self._not_plain.append((number, own))
@@ -208,7 +206,7 @@ class Captured:
         search = Search(self.modules, self.tensors)
         while self._not_plain:
             holder, own = self._not_plain.popleft()
-            attributes = [(name, value) for name, value in own.items() if name not in _STANDARD]
+            attributes = [(name, value) for name, value in own.items() if name not in STANDARD]
             for step, container, found in search(holder, attributes):
                 first = len(self.alive_modules)
                 if isinstance(found, nn.Module):
@@ -223,61 +221,6 @@ class Captured:
         new = self.alive_tensors[len(rows.specs) :]
         rows.specs += _specs(new)
         self._fake = self._fake or FakeTensor in set(map(type, new))
-
-
-class _Kind:
-    """What is the same for all modules of one class, read at the first of them."""
-
-    def __init__(self, cls: type, own: dict[str, Any]) -> None:
-        self.seen = see(cls)
-        names = tuple(name for name in own if name not in _STANDARD)
-        self._length = len(own)
-        self._attributes = itemgetter(*names, "training", "training")  # always several, so always a tuple
-        function = getattr(cls, "extra_repr", None)
-        self._silent = function is nn.Module.extra_repr and "extra_repr" not in names
-        # torch's own texts follow from plain attributes and from which parameters there are; containers show tensors
-        home = str(getattr(function, "__module__", ""))
-        self._texts: dict[tuple[bytes, int], tuple[str, bool]] | None = None
-        if home.startswith("torch.nn.modules.") and home != "torch.nn.modules.container" and "extra_repr" not in names:
-            self._texts = {}
-
-    def look(self, module: nn.Module, own: dict[str, Any], parameters: int) -> tuple[str, bool]:
-        """A module's extra_repr, and whether its attributes are plain values that hide nothing and never change."""
-        if len(own) == self._length:
-            try:
-                attributes = self._attributes(own)
-            except KeyError:  # as many as the first one, but others
-                return _extra_repr(module), False
-            if self._texts is not None:
-                return self._shared_text(module, attributes, parameters)
-            plain = SIMPLE.issuperset(map(type, attributes))
-            return "" if self._silent else _extra_repr(module), plain
-        return _extra_repr(module), False
-
-    def _shared_text(self, module: nn.Module, attributes: tuple[Any, ...], parameters: int) -> tuple[str, bool]:
-        try:
-            # marshal tells 1 from 1.0 and True, as the text does, and refuses all but plain values
-            key = marshal.dumps(attributes, 2), parameters
-        except ValueError:
-            return _extra_repr(module), False
-        assert self._texts is not None
-        seen = self._texts.get(key)
-        if seen is None:
-            seen = self._texts[key] = _extra_repr(module), all(map(_is_fixed, attributes))
-        return seen
-
-
-def _is_fixed(value: Any) -> bool:
-    """Whether this plain value can never change: it is no list, dict or set, and holds none."""
-    return all(map(_is_fixed, value)) if type(value) in (tuple, frozenset) else type(value) in SIMPLE
-
-
-def _extra_repr(module: nn.Module) -> str:
-    try:
-        text = module.extra_repr()
-    except Exception as error:
-        return f"(extra_repr raised {type(error).__name__})"
-    return text if isinstance(text, str) else ""
 
 
 def _unusual(module: nn.Module, own: dict[str, Any]) -> tuple[Any, ...]:
