@@ -81,7 +81,7 @@ class _Collector:
             if isinstance(node, ast.ClassDef):
                 self.add_class(node, inside, scope)
                 continue
-            if any(isinstance(each, ast.ClassDef) for each in statements(node.body, deep=True)):
+            if any(type(each) is ast.ClassDef for each in statements(node.body, deep=True)):
                 self.scope(node.body, f"{inside}{node.name}.", scope, _parameters(node.args))
             if not of_class:
                 self.functions[f"{inside}{node.name}"] = of_function(node, scope)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from modscope.linter.places import Place
 
@@ -131,15 +132,19 @@ def statements(body: list[ast.stmt], *, deep: bool = False) -> Iterator[ast.stmt
     while stack:
         statement = stack.pop()
         yield statement
-        kind = type(statement)
-        if kind in _SIMPLE or (not deep and kind in _SCOPES):
+        blocks = _BLOCKS.get(type(statement))
+        if blocks is None or (not deep and type(statement) in _SCOPES):
             continue
-        for name in ("finalbody", "orelse"):
-            stack += getattr(statement, name, ())[::-1]
-        for part in (*getattr(statement, "cases", ()), *getattr(statement, "handlers", ()))[::-1]:
-            stack += part.body[::-1]
-        stack += getattr(statement, "body", ())[::-1]
+        for name in blocks:
+            inner: list[Any] = getattr(statement, name)
+            stack += (inner if name in _OF_STATEMENTS else [each for part in inner for each in part.body])[::-1]
 
 
 _SCOPES = frozenset({ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef})
-_SIMPLE = frozenset({ast.Assign, ast.Expr, ast.Return, ast.AugAssign, ast.AnnAssign, ast.Import, ast.ImportFrom})
+_OF_STATEMENTS = frozenset({"body", "orelse", "finalbody"})
+# The blocks of compound statements, the last first.
+_BLOCKS: Mapping[type[ast.AST], tuple[str, ...]] = {
+    kind: tuple(name for name in ("finalbody", "orelse", "cases", "handlers", "body") if name in kind._fields)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.stmt) and {"body", "cases"}.intersection(kind._fields)
+}

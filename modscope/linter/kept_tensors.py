@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Iterator, Set
+from collections.abc import Collection, Iterable, Iterator, Set
 from typing import Any
 
-from modscope.linter.candidate import Candidate
+from modscope.linter.candidate import Candidate, parts
 from modscope.linter.facts import dotted, statements
 from modscope.linter.tensors import FACTORY_NAMES
 
@@ -28,14 +28,14 @@ def leaves_tensors_behind(candidate: Candidate) -> bool:
         isinstance(node, ast.Attribute) and f".{node.attr}" in kept and isinstance(node.ctx, ast.Load)
         for method in candidate.node.body
         if not (isinstance(method, ast.FunctionDef) and method.name == "__init__")
-        for node in ast.walk(method)
+        for node in parts(method)
     )
 
 
 def makes_tensors(candidate: Candidate, value: ast.expr) -> bool:
     """Whether an expression calls what makes tensors, and does not say on which device."""
     made = candidate.once(_left_where_made)
-    return bool(made) and not made.isdisjoint(ast.walk(value)) and _REGISTERED.isdisjoint(_called(value))
+    return bool(made) and not made.isdisjoint(parts(value)) and _REGISTERED.isdisjoint(_called(parts(value)))
 
 
 def _left_where_made(candidate: Candidate) -> frozenset[ast.AST]:
@@ -56,8 +56,8 @@ def _may_be_placed(call: ast.Call) -> bool:
     )
 
 
-def _called(value: ast.expr) -> Iterator[str]:
-    for node in ast.walk(value):
+def _called(nodes: Iterable[ast.AST]) -> Iterator[str]:
+    for node in nodes:
         match node:
             case ast.Call(ast.Attribute(attr=name)) | ast.Call(ast.Name(name)):
                 yield name
@@ -82,9 +82,9 @@ def _computed(candidate: Candidate, made: Collection[ast.AST]) -> Set[str]:
     readers: dict[str, list[str]] = {}
     waiting: list[str] = []
     for names, value in _bound(candidate):
-        parts = list(ast.walk(value))
-        if _REGISTERED.isdisjoint(_called(value)):
-            for part in parts:
+        inner = parts(value)
+        if _REGISTERED.isdisjoint(_called(inner)):
+            for part in inner:
                 if part in made:
                     waiting += names
                 elif isinstance(part, ast.Name | ast.Attribute):
@@ -116,7 +116,7 @@ def _targets(node: ast.AST) -> Iterator[str]:
     if not isinstance(node, ast.Assign | ast.AnnAssign | ast.NamedExpr):
         return
     for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-        for each in ast.walk(target):
+        for each in parts(target):
             if isinstance(each, ast.Attribute) and isinstance(each.ctx, ast.Store):
                 yield f".{each.attr}"
             elif isinstance(each, ast.Name):
