@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from modscope.findings import Fix
 from modscope.linter import cst
-from modscope.linter.rule import Change, Insert, Match, Remove, Replace, Rule
+from modscope.linter.rule import Change, Insert, Match, Remove, Replace, Rule, Written
 from modscope.linter.slices import Slice
 from modscope.linter.syntax import Syntax
 from modscope.linter.text import SourceText
@@ -30,6 +30,9 @@ def prepare(rule: Rule, match: Match, piece: Slice, syntax: Syntax, tree: ast.Mo
         spans = [_span(change, piece, syntax) for change in match.all_changes]
     except NoFix as reason:
         return None, str(reason)
+    names = {line.rpartition(" ")[2] for line in match.imports}
+    if names and (taken := names & _bound(tree)):
+        return None, f"this file uses the name {min(taken)} for something else"
     spans += _imports(match.imports, source, tree, source.line_of(piece.start))
     safe = rule.fix == "safe" if match.safe is None else match.safe
     edits = tuple(source.edit(*span) for span in sorted(spans))
@@ -41,15 +44,17 @@ def _remedy(match: Match) -> str:
     return f"write `{written}`" if written and len(written) < 80 and "\n" not in written else "rewrite it"
 
 
-def _code(new: cst.CSTNode | str) -> str:
-    return new if isinstance(new, str) else cst.Module([]).code_for_node(new)
+def _code(new: Written) -> str:
+    parts = new if isinstance(new, tuple) else (new,)
+    return "".join(each if isinstance(each, str) else cst.Module([]).code_for_node(each) for each in parts)
 
 
 def _span(change: Change, piece: Slice, syntax: Syntax) -> Span:
     match change:
         case Replace(node, by):
             start, end = piece.outer_span(node) if isinstance(node, cst.BaseExpression) else piece.span(node)
-            text = by if isinstance(by, str) else piece.written(by, node)
+            parts = by if isinstance(by, tuple) else (by,)
+            text = "".join(each if isinstance(each, str) else piece.written(each, node) for each in parts)
             return _narrowed(start, end, _ended(text, piece.source), piece.source)
         case Remove(statement):
             return _removal(statement, piece, syntax)
@@ -110,6 +115,16 @@ def _removal(statement: cst.CSTNode, piece: Slice, syntax: Syntax) -> Span:
         return start, end, "pass"
     first, last = source.line_of(start), source.line_of(end)
     return source.starts[first - 1], source.starts[last] if last < len(source.starts) else len(source.text), ""
+
+
+def _bound(tree: ast.Module) -> set[str]:
+    """The names that anything in the file but an import binds."""
+    found = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.Name(name, ast.Store()) | ast.arg(name) | ast.FunctionDef(name) | ast.ClassDef(name):
+                found.add(name)
+    return found
 
 
 def _imports(lines: tuple[str, ...], source: SourceText, tree: ast.Module, before: int) -> Iterator[Span]:

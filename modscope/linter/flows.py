@@ -63,6 +63,15 @@ class Flows:
         self._around.update(dict.fromkeys(way, function))
         return function
 
+    def binds(self, node: cst.CSTNode, name: str) -> bool:
+        """Whether the functions around a node have a parameter or variable of this name."""
+        function = self.function_of(node)
+        while function is not None:
+            if (function, name) in self._bound:
+                return True
+            function = self.function_of(function)
+        return False
+
     def place(self, node: cst.CSTNode) -> Place | None:
         """The variable or attribute that an expression names; None for any other, and for names of outer scopes."""
         if isinstance(node, cst.Attribute):

@@ -55,6 +55,8 @@ def remedy(container: Container, held: Held, module: ModuleClass) -> Remedy:
         return Remedy(no_fix=f"torch has nothing that registers a {container.shape}")
     reason = next(_obstacles(container, held, module, name), None)
     spelling = module.spelling(name)
+    if spelling is not None and module.once(Flows).binds(container.value, spelling[0].partition(".")[0]):
+        spelling = None
     if reason is None and spelling is None:
         reason = f"this file uses the name {name.rpartition('.')[2]} for something else"
     if reason is not None or spelling is None:

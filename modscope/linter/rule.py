@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Union
 
 from modscope.findings import Severity
 
@@ -16,12 +16,16 @@ if TYPE_CHECKING:
 Trigger = Callable[["Candidate"], bool]
 
 
+Written = Union["cst.CSTNode", str, "tuple[cst.CSTNode | str, ...]"]
+"""New code: a node of LibCST, text, or several of both in a row."""
+
+
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Put `by` where `node` stands: a node of LibCST, or text."""
+    """Put `by` where `node` stands; old code in it goes in as nodes, so that its lines stay as they are."""
 
     node: cst.CSTNode
-    by: cst.CSTNode | str
+    by: Written
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ class Match:
 
     node: cst.CSTNode
     message: str
-    replacement: cst.CSTNode | str | None = None
+    replacement: Written | None = None
     changes: tuple[Change, ...] = ()
     no_fix: str | None = None
     remedy: str | None = None  # what the fix does, in words; made from the rule's page where it is not given

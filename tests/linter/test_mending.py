@@ -167,3 +167,71 @@ def test_a_killed_run_leaves_each_file_old_or_new(tmp_path: Path) -> None:
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
         assert {path.read_text() for path in paths} <= {NET, new}
+
+
+MULTI_LINE = """\
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def make():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = torch.ones(
+                3,  # three
+            )
+            self.body = nn.Sequential(
+                [
+                    nn.Linear(1, 1),
+                ]
+            )
+
+        def forward(self, x):
+            x.masked_fill(
+                x > 0,
+                0,
+            )
+            return self.body(F.dropout(x, p=max(
+                0, 1,
+            ))) + self.scale
+
+    return Net
+"""
+
+
+def test_lines_inside_what_is_wrapped_stay_as_they_are() -> None:
+    config = Config(select=("tensor-attribute-not-buffer", "sequential-of-list", "result-dropped"))
+    config = config.override(extend_select=("functional-dropout-training",))
+    (rewrite,) = modscope.linter.lint_source(MULTI_LINE.encode(), config=config, fix="unsafe").rewrites
+    expected = (
+        MULTI_LINE.replace("self.scale = torch.ones(", 'self.register_buffer("scale", torch.ones(')
+        .replace("three\n            )", "three\n            ))")
+        .replace("                [\n", "                *[\n")
+        .replace("x.masked_fill(", "x = x.masked_fill(")
+        .replace("1,\n            )))", "1,\n            ), training=self.training))")
+    )
+    assert rewrite.after.decode() == expected
+
+
+TAKEN = (
+    "from torch.nn import Linear, Module\nnn = ModuleList = 2\nclass Net(Module):\n"
+    "    def __init__(self):\n        super().__init__()\n        self.layers = [Linear(1, 1)]\n"
+)
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        TAKEN,
+        TAKEN.replace("nn = ModuleList = 2\n", "").replace("(self)", "(self, nn=None, ModuleList=None)"),
+        TAKEN.replace("nn = ModuleList = 2\n", "from torch import nn\n").replace("(self)", "(self, nn=None)"),
+    ],
+)
+def test_a_name_that_means_something_else_there_is_not_used(before: str) -> None:
+    config = Config(select=("unregistered-module-list",))
+    report = modscope.linter.lint_source(before.encode(), config=config, fix="unsafe")
+    assert report.rewrites == ()
+    (finding,) = report
+    assert "for something else" in (finding.no_fix or "")

@@ -51,5 +51,5 @@ def checkpoint_use_reentrant(statement: Statement) -> Iterator[Match]:
             yield Match(
                 call,
                 f"`{statement.code(call.func)}` without `use_reentrant=` may lose gradients, and warns",
-                changes=(Replace(last.value, f"{statement.code(last.value)}, use_reentrant=False"),),
+                changes=(Replace(last.value, (last.value, ", use_reentrant=False")),),
             )

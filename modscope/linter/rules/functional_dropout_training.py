@@ -62,7 +62,7 @@ def functional_dropout_training(module: ModuleClass) -> Iterator[Match]:
         yield Match(
             call,
             f"`{module.code(call.func)}` without `training=` drops values after `eval()` too",
-            changes=(Replace(last, f"{module.code(last)}, training={own}.training"),),
+            changes=(Replace(last, (last, f", training={own}.training")),),
         )
 
 

@@ -77,5 +77,5 @@ def requires_grad_on_module(module: ModuleClass) -> Iterator[Match]:
                     yield Match(
                         assign,
                         f"`{written}` is a module: setting `requires_grad` does not reach its parameters",
-                        replacement=f"{module.code(target)}_({module.code(assign.value)})",
+                        replacement=(target, "_(", assign.value, ")"),
                     )

@@ -86,7 +86,7 @@ def result_dropped(module: ModuleClass) -> Iterator[Match]:
         yield Match(
             call,
             f"`{module.code(call.func)}` returns a new tensor, which is dropped: `{written}` stays as it is",
-            changes=() if refused else (Replace(call, f"{written} = {module.code(call)}"),),
+            changes=() if refused else (Replace(call, (f"{written} = ", call)),),
             no_fix=refused or None,
         )
 

@@ -45,5 +45,5 @@ def sequential_of_list(statement: Statement) -> Iterator[Match]:
                     yield Match(
                         modules,
                         f"`{written}` takes modules one by one, not a list: TypeError",
-                        changes=(Replace(modules, f"*{statement.code(modules)}"),),
+                        changes=(Replace(modules, ("*", modules)),),
                     )

@@ -82,11 +82,11 @@ def _match(
 ) -> Match:
     assert isinstance(made, cst.Call)
     times = module.code(count)
-    written = f"[{module.code(made)} for _ in range({times})]"
+    written = ("[", made, " for _ in range(", count, ")]")
     return Match(
         product,
         f"`{module.code(made.func)}` is made once and shared {times} times: all places have the same weights",
-        replacement=written if isinstance(repeated, cst.List) else f"tuple({written})",
+        replacement=written if isinstance(repeated, cst.List) else ("tuple(", *written, ")"),
     )
 
 

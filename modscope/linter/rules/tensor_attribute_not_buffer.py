@@ -99,4 +99,4 @@ def _as_buffer(target: cst.BaseExpression, name: str, value: cst.BaseExpression,
     line = module.parent(module.parent(target) or target)
     if not (isinstance(line, cst.Assign) and len(line.targets) == 1 and isinstance(target, cst.Attribute)):
         return None
-    return Replace(line, f'{module.code(target.value)}.register_buffer("{name}", {module.code(value)})')
+    return Replace(line, (target.value, f'.register_buffer("{name}", ', value, ")"))

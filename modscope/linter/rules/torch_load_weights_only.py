@@ -51,5 +51,5 @@ def torch_load_weights_only(statement: Statement) -> Iterator[Match]:
             yield Match(
                 call,
                 "`torch.load` without `weights_only=` runs code from the file before torch 2.6",
-                changes=(Replace(last, f"{statement.code(last)}, weights_only=True"),),
+                changes=(Replace(last, (last, ", weights_only=True")),),
             )

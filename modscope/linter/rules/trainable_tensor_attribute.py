@@ -64,7 +64,7 @@ def trainable_tensor_attribute(module: ModuleClass) -> Iterator[Match]:
             yield Match(
                 value,
                 f"`self.{name}` gets gradients but is no parameter: `parameters()` does not hold it",
-                replacement=f"{parameter}({module.code(value)})" if parameter else None,
+                replacement=(f"{parameter}(", value, ")") if parameter else None,
                 no_fix=None if parameter else "this file has no name for torch.nn.Parameter",
             )
 
