@@ -13,6 +13,7 @@ from modscope.linter.facts import ClassFacts
 from modscope.linter.index import FileIndex
 
 Node = TypeVar("Node", bound=ast.AST)
+Expression = TypeVar("Expression", bound=ast.expr)
 Found = TypeVar("Found")
 _LINE_ENDS = re.compile(r"(?<=\n)|(?<=\r)(?!\n)")
 # Left out before they are looked into: most nodes are leaves, and lists hold names and None too.
@@ -45,6 +46,15 @@ class Candidate:
         """All nodes of exactly this type, the outer ones first; not for names and constants."""
         found: Sequence[Any] = self.walked[0].get(kind, ())
         return found
+
+    def nodes_outside_init(self, kind: type[Expression]) -> Sequence[Expression]:
+        """The same without those in `__init__`."""
+        inits = [each for each in self.node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
+        return [
+            node
+            for node in self.nodes(kind)
+            if not any(init.lineno <= node.lineno <= (init.end_lineno or 0) for init in inits)
+        ]
 
     def resolve(self, written: str) -> str | None:
         """The full name of a dotted name in a method, as far as nothing in the class binds it."""

@@ -16,6 +16,7 @@ from modscope.linter.facts import (
     Targets,
     absolute,
     dotted,
+    holds_class,
     lines,
     statements,
 )
@@ -81,7 +82,7 @@ class _Collector:
             if isinstance(node, ast.ClassDef):
                 self.add_class(node, inside, scope)
                 continue
-            if any(type(each) is ast.ClassDef for each in statements(node.body, deep=True)):
+            if holds_class(node.body):
                 self.scope(node.body, f"{inside}{node.name}.", scope, _parameters(node.args))
             if not of_class:
                 self.functions[f"{inside}{node.name}"] = of_function(node, scope)

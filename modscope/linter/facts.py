@@ -140,6 +140,19 @@ def statements(body: list[ast.stmt], *, deep: bool = False) -> Iterator[ast.stmt
             stack += (inner if name in _OF_STATEMENTS else [each for part in inner for each in part.body])[::-1]
 
 
+def holds_class(body: list[ast.stmt]) -> bool:
+    """Whether a class statement stands among these statements, or in one of them."""
+    waiting = [*body]
+    for statement in waiting:
+        kind = type(statement)
+        if kind is ast.ClassDef:
+            return True
+        for name in _BLOCKS.get(kind, ()):
+            inner: list[Any] = getattr(statement, name)
+            waiting += inner if name in _OF_STATEMENTS else [each for part in inner for each in part.body]
+    return False
+
+
 _SCOPES = frozenset({ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef})
 _OF_STATEMENTS = frozenset({"body", "orelse", "finalbody"})
 # The blocks of compound statements, the last first.

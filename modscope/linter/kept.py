@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from modscope.linter.candidate import Candidate
+from modscope.linter.candidate import Candidate, parts
 from modscope.linter.facts import Function, FunctionFacts, dotted, statements
 from modscope.linter.known import MODULE_KINDS, Kind
 
@@ -275,7 +275,7 @@ def _puts(statement: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr, _How]]:
         case ast.Expr(ast.Call(ast.Name("setattr"), [owner, ast.Constant(str(name)), value])):
             yield ast.Attribute(owner, name), value, "whole"
         case ast.Expr(ast.Call() | ast.IfExp() | ast.BoolOp() | ast.ListComp() as expression):
-            for call in ast.walk(expression):
+            for call in parts(expression):
                 match call:
                     case ast.Call(ast.Attribute(owner, verb), values, keywords) if verb in _FILLERS:
                         for value in (*values[-1:], *(keyword.value for keyword in keywords)):

@@ -27,12 +27,10 @@ _LAST_NAMES = ("Dropout", "Dropout1d", "Dropout2d", "Dropout3d")
 
 def _makes_dropout(candidate: Candidate) -> bool:
     """Whether another method than `__init__` makes one."""
-    inits = [each for each in candidate.node.body if isinstance(each, ast.FunctionDef) and each.name == "__init__"]
     return any(
-        not any(init.lineno <= call.lineno <= (init.end_lineno or 0) for init in inits)
-        and (written := dotted(call.func) or "").endswith(_LAST_NAMES)
+        (written := dotted(call.func) or "").endswith(_LAST_NAMES)
         and (candidate.imports or candidate.resolve(written) in _FUNCTIONS)
-        for call in candidate.nodes(ast.Call)
+        for call in candidate.nodes_outside_init(ast.Call)
     )
 
 

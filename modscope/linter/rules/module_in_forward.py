@@ -19,8 +19,8 @@ from modscope.linter.weights import has_weights
 
 def _makes_modules(candidate: Candidate) -> bool:
     """Whether a method that is not called from `__init__` makes a Module and does not keep it as an attribute."""
-    made = [call for call in candidate.nodes(ast.Call) if _is_module(call, candidate)]
-    made.sort(key=_line)
+    calls = candidate.nodes_outside_init(ast.Call)
+    made = sorted((call for call in calls if _is_module(call, candidate)), key=_line)
     called = set(re.findall(r"\.(\w+)\(", candidate.methods.get("__init__", ""))) if made else set()
     for method in candidate.node.body if made else ():
         if isinstance(method, ast.FunctionDef) and method.name != "__init__" and method.name not in called:
