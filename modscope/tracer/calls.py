@@ -93,3 +93,14 @@ def watch_by(watch: Watch | None) -> None:
         _watches.pop(get_ident(), None)
     else:
         _watches[get_ident()] = watch
+
+
+def unwatch(watch: Watch) -> None:
+    """Take one off this thread, wherever it stands among those that watch it; harmless where it does not."""
+    above, here = None, watch_here()
+    while here is not None and here is not watch:
+        above, here = here, here.below
+    if here is not None and above is None:
+        watch_by(watch.below)
+    elif here is not None and above is not None:  # a recording that began later goes on
+        above.below = watch.below

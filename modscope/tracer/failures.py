@@ -13,9 +13,10 @@ from modscope.tracer import specs
 from modscope.tracer.identity import Ref
 from modscope.tracer.places import kind_of
 from modscope.tracer.tree import Captured
-from modscope.tracer.values import refs
+from modscope.tracer.values import name_of, refs
 from modscope.tracer.watch import Running, Watch
 
+read = object.__getattribute__  # an exception of the user's may refuse to be asked
 _CALL = Watch.call.__code__
 
 
@@ -31,12 +32,13 @@ class Failure(NamedTuple):
 
 def failure(error: BaseException, captured: Captured) -> Failure:
     """Read what there is to know, while the model is still there."""
-    call = _innermost(error.__traceback__)
+    traceback = read(error, "__traceback__")
+    call = _innermost(traceback, captured)
     try:
         hints = () if call is None else tuple(_hints(error, call, captured))
     except Exception:  # strange tensors; the user's exception matters more
         hints = ()
-    return Failure(type(error).__name__, _message(error), call, _location(error.__traceback__), hints)
+    return Failure(name_of(type(error)), _message(error), call, _location(traceback), hints)
 
 
 def _message(error: BaseException) -> str:
@@ -46,11 +48,11 @@ def _message(error: BaseException) -> str:
         return ""
 
 
-def _innermost(traceback: TracebackType | None) -> Running | None:
+def _innermost(traceback: TracebackType | None, captured: Captured) -> Running | None:
     found = None
     while traceback is not None:
         frame = traceback.tb_frame
-        if frame.f_code is _CALL:
+        if frame.f_code is _CALL and frame.f_locals["self"].recorder.captured is captured:
             found = frame.f_locals.get("row", found)
         traceback = traceback.tb_next
     return found

@@ -176,6 +176,8 @@ class Functions(TorchFunctionMode):
 class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Sees what runs below Python: in torch's fused paths, in TorchScript, under vmap."""
 
+    supports_higher_order_operators = True  # torch.cond and its like: one op, else torch refuses to run them
+
     def __init__(self, log: OpLog) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._log = log

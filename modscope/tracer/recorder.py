@@ -18,7 +18,7 @@ from modscope.tracer import calls
 from modscope.tracer.backward import Backward
 from modscope.tracer.build import Rows, build
 from modscope.tracer.compiled import compiled, compiler
-from modscope.tracer.failures import failure
+from modscope.tracer.failures import failure, read
 from modscope.tracer.figures import Figures, values_of
 from modscope.tracer.identity import Tensors
 from modscope.tracer.inputs import check
@@ -55,7 +55,6 @@ class Recorder(ExitStack):
         self.before: ModelState | None = None  # where trace() keeps what it will put back
         self.versions: Versions | None = None
         self.changes: list[Change] = []  # what will not be undone
-        self._below: Watch | None = None
         self._watch: Watch | None = None
         self._notes: dict[tuple[str, str, int | None], None] = {}  # kind, message, module
 
@@ -71,7 +70,6 @@ class Recorder(ExitStack):
         if self._trace is not None:
             raise ModscopeError("this recorder has recorded already; modscope.record() makes another one")
         self._threads_before = set(sys._current_frames())
-        self._below = calls.watch_here()
         self._look_for_special(0)
         made_faster = dict(compiled(self.captured.alive_modules))
         for number in made_faster:
@@ -82,7 +80,7 @@ class Recorder(ExitStack):
         self._figures = self._first_figures()
         if self.backward is not None:
             self.backward.start()
-        self._watch = Watch(self, 0, None, self._below, self._original)
+        self._watch = Watch(self, 0, None, calls.watch_here(), self._original)
         calls.watch_by(self._watch)
         self._watch.start()
 
@@ -90,7 +88,7 @@ class Recorder(ExitStack):
         """Watch no longer. May be interrupted, and called again."""
         if self._watch is not None:
             self._watch.stop()
-            calls.watch_by(self._below)
+            calls.unwatch(self._watch)
         if self.backward is not None:
             self.backward.stop()
             self._figures.gradients = self.backward.gradients
@@ -128,7 +126,9 @@ class Recorder(ExitStack):
             BaseException.__setattr__(error, _TRACE, self._trace)
         if error is not None and failed is not None:
             notes = {f"modscope: {hint}": None for hint in failed.hints}
-            for note in notes.keys() - getattr(error, "__notes__", ()):  # a recording inside this one may have said so
+            for note in notes.keys() - read(error, "__dict__").get(
+                "__notes__", ()
+            ):  # a recording inside this one may have said so
                 BaseException.add_note(error, note)
 
     def _first_figures(self) -> Figures:
@@ -231,8 +231,8 @@ def partial_trace(error: BaseException) -> Trace:
     """What was seen before the forward raised `error`. Raises ModscopeError when no traced forward did."""
     each: BaseException | None = error
     while each is not None:
-        found = BaseException.__getattribute__(each, "__dict__").get(_TRACE)
+        found = read(each, "__dict__").get(_TRACE)
         if isinstance(found, Trace):
             return found
-        each = each.__cause__
+        each = read(each, "__cause__")
     raise ModscopeError(f"this {type(error).__name__} left no traced forward: no trace is attached to it")

@@ -74,10 +74,13 @@ class _Reader:
         if issubclass(kind, Tensor):
             return self._refer(value)
         if len(above) == DEEPEST or self._left <= 0 or id(value) in above:
-            return Unknown(kind.__name__)
-        inside = _inside(value, kind)
+            return Unknown(name_of(kind))
+        try:
+            inside = _inside(value, kind)
+        except Exception:  # a class of the user's that answers no question
+            inside = None
         if inside is None:
-            return Unknown(kind.__name__)
+            return Unknown(name_of(kind))
         items, keys = inside
         above = (*above, id(value))
         rows = []
@@ -87,7 +90,7 @@ class _Reader:
                 rows.append(Unknown("…"))
                 break
             rows.append(self.read(item, above))
-        return Held(kind.__name__, tuple(rows), None if keys is None else tuple(keys)[: len(rows)])
+        return Held(name_of(kind), tuple(rows), None if keys is None else tuple(keys)[: len(rows)])
 
 
 def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None] | None:
@@ -96,9 +99,9 @@ def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None
         entries = list((OrderedDict if issubclass(kind, OrderedDict) else dict).items(value))
         return [item for _, item in entries], [_key(key) for key, _ in entries]
     if issubclass(kind, tuple):
-        names: Any = getattr(kind, "_fields", None) or getattr(kind, "__match_args__", ())
         items = list(tuple.__iter__(value))
-        return items, [str(name) for name in names] if len(names) == len(items) > 0 else None
+        names = _field_names(kind)
+        return items, names if len(names) == len(items) > 0 else None
     for builtin in (list, set, frozenset, deque):
         if issubclass(kind, builtin):
             return list(builtin.__iter__(value)), None
@@ -110,11 +113,20 @@ def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None
     return _registered(value, kind)
 
 
+def _field_names(kind: type) -> list[str]:
+    """Of a named tuple, or of what torch returns; none where the class does not tell them."""
+    try:
+        names: Any = getattr(kind, "_fields", None) or getattr(kind, "__match_args__", ())
+        return list(map(str, names))
+    except Exception:
+        return []
+
+
 def _fields(value: Any, kind: type) -> Iterator[tuple[str, Any]]:
     for field in dataclasses.fields(kind):
         try:
             yield field.name, object.__getattribute__(value, field.name)
-        except AttributeError:
+        except Exception:  # not set, or a descriptor of the user's that raises
             continue
 
 
@@ -130,7 +142,15 @@ def _registered(value: Any, kind: type) -> tuple[Iterable[Any], None] | None:
 
 
 def _key(key: Any) -> str:
-    return str(key) if type(key) in ATOMS else type(key).__name__
+    return _written(key) if type(key) in ATOMS else name_of(type(key))
+
+
+def name_of(cls: type) -> str:
+    """A class's name, past a metaclass that may refuse to give it."""
+    return str(_NAME.__get__(cls))
+
+
+_NAME = vars(type)["__name__"]
 
 
 # ---- rows -> records
@@ -171,4 +191,11 @@ def text_of(row: Any) -> str:
             return ":".join("" if item is None else text_of(item) for item in row.items).removesuffix(":")
         inside = ", ".join(text_of(item) for item in row.items[:LONGEST])
         return (f"({inside})" if row.type == "tuple" else f"[{inside}]")[:LONGEST]
-    return str(row)[:LONGEST]
+    return _written(row)[:LONGEST]
+
+
+def _written(atom: Any) -> str:
+    try:
+        return str(atom)
+    except ValueError:  # Python writes no integer of more than 4,300 digits
+        return name_of(type(atom))

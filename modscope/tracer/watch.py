@@ -13,7 +13,7 @@ from modscope.tracer.backward import Arrivals
 from modscope.tracer.ops import Functions, Kernels, OpLog
 from modscope.tracer.places import Place
 from modscope.tracer.shared import recursion_room
-from modscope.tracer.values import PLAIN_TENSORS, Unknown, describe
+from modscope.tracer.values import PLAIN_TENSORS, Unknown, describe, name_of
 
 if TYPE_CHECKING:
     from modscope.tracer.recorder import Recorder
@@ -110,7 +110,7 @@ class Watch:
                 describe(output, tensors.append)  # type: ignore[arg-type]
                 row.arrivals = self._backward.listen(tensors)
         except BaseException as error:
-            row.error = type(error).__name__
+            row.error = name_of(type(error))
             raise
         finally:
             self.running = outside
@@ -150,7 +150,7 @@ class Watch:
             return self._refer(value) if type(value) in PLAIN_TENSORS else describe(value, self._refer)
         except Exception as error:  # the model must not suffer for it
             self.recorder.puzzled("what a call received or gave", error)
-            return Unknown(type(value).__name__)
+            return Unknown(name_of(type(value)))
 
     def _proceed(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         below = self.below

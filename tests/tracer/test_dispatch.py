@@ -125,3 +125,13 @@ def test_afterwards_the_users_modes_are_there_and_no_other() -> None:
 def test_it_needs_ops() -> None:
     with pytest.raises(modscope.ModscopeError, match="leaves all ops out"):
         modscope.record(nn.Linear(4, 4), dispatch=True, ops=False)
+
+
+def test_an_operator_that_runs_functions_is_one_op() -> None:
+    model, x = Run(lambda x: torch.ops.higher_order.cond(x.sum() > 0, torch.sin, torch.cos, (x,))), torch.ones(3, 4)
+    plain = model(x)
+    with modscope.record(model, dispatch=True) as recorder:
+        watched = model(x)
+    assert torch.equal(plain, watched)
+    assert "cond" in [op.name for op in recorder.trace.ops]
+    assert "unknown" not in sources(recorder.trace)

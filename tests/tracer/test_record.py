@@ -246,3 +246,38 @@ def test_a_function_mode_of_the_users_sees_what_it_sees_of_a_plain_run() -> None
 
     assert seen(lambda: modscope.trace(model, x)) == seen(lambda: model(x))
     assert seen(recorded) == seen(step)
+
+
+def test_recordings_that_do_not_end_in_their_own_order_see_what_they_are_asked_to() -> None:
+    model, x = nn.Sequential(nn.Linear(2, 2)), torch.zeros(1, 2)
+    first, second = modscope.record(model), modscope.record(model)
+    first.__enter__()
+    second.__enter__()
+    model(x)
+    first.__exit__(None, None, None)
+    model(x)
+    second.__exit__(None, None, None)
+    model(x)
+    assert [len(each.trace.calls) for each in (first, second)] == [2, 4]
+    assert [len(each.trace.ops) for each in (first, second)] == [1, 2]
+    with modscope.record(model) as third:
+        model(x)
+    assert [len(each.trace.calls) for each in (first, second, third)] == [2, 4, 2]
+
+
+class Fails(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        raise ValueError("on purpose")
+
+
+def test_a_recording_within_another_names_the_call_that_failed_by_its_own_number() -> None:
+    model, x = nn.Sequential(nn.Sequential(Fails())), torch.zeros(2)
+    with modscope.record(model) as recorder:
+        nn.Identity()(x)
+        with pytest.raises(ValueError, match="on purpose") as caught:
+            modscope.trace(model[0], x)
+        trace = modscope.partial_trace(caught.value)
+    assert trace.error is not None
+    assert [call.path for call in trace.calls] == ["", "0"]
+    assert trace.error.call == 1
+    assert [call.path for call in recorder.trace.calls][1:] == ["0", "0.0"]

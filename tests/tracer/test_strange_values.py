@@ -1,0 +1,111 @@
+"""Arguments, outputs and exceptions that answer no question: the model runs as it does plainly, and is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import modscope
+from modscope.data import Constant
+
+
+class Gives(nn.Module):
+    """Gives what it is given."""
+
+    def forward(self, value: Any) -> Any:
+        return value
+
+
+class RefusesNames(type):
+    def __getattr__(cls, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class Fields(tuple[Any, ...], metaclass=RefusesNames):
+    """No named tuple, though it may not be asked."""
+
+
+class WrongFields(tuple[Any, ...]):
+    _fields = 5
+
+
+class Raising:
+    """A dataclass field's descriptor."""
+
+    def __get__(self, holder: object, owner: object) -> Any:
+        if holder is None:
+            return 0
+        raise ValueError("not there")
+
+    def __set__(self, holder: object, value: Any) -> None:
+        pass
+
+
+@dataclass
+class HalfReadable:
+    tensor: Tensor
+    lost: Any = Raising()
+
+
+@pytest.mark.parametrize(
+    "value", [Fields((torch.zeros(2, 3),)), WrongFields((torch.zeros(2, 3),)), HalfReadable(torch.zeros(2, 3))]
+)
+def test_a_container_whose_class_raises_is_passed_through_and_its_tensor_is_seen(value: Any) -> None:
+    trace = modscope.trace(Gives(), value)
+    assert trace.calls[0].input_shapes == trace.calls[0].output_shapes == ((2, 3),)
+    with modscope.record(Gives(), backward=True) as recorder:
+        given = Gives()(value)
+    assert given is value
+    assert not recorder.trace.blind_spots
+
+
+def test_integers_that_python_does_not_write_are_recorded_by_type() -> None:
+    trace = modscope.trace(Gives(), {10**6000: [10**6000, range(10**6000)]})
+    assert modscope.Trace.from_json(trace.to_json()) == trace
+    [given] = trace.calls[0].inputs.items
+    assert given.keys == ("int",)
+    assert given.items[0].items == (Constant("int", "int"), Constant("range", "range"))
+
+
+class Refuses(RuntimeError):
+    """An exception that cannot be asked for anything."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise ValueError(name)
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
+class Raises(nn.Module):
+    def __init__(self, error: BaseException) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(2))
+        self.errors = [error]
+
+    def forward(self, x: Tensor) -> Tensor:
+        raise self.errors[0]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=["fits", "misfits"])
+@pytest.mark.parametrize("act", [modscope.trace, lambda model, x: _recorded(model, x)], ids=["trace", "record"])
+def test_an_exception_that_refuses_questions_passes_through_with_its_trace(
+    act: Callable[..., Any], dtype: torch.dtype
+) -> None:
+    error = Refuses()
+    with pytest.raises(Refuses) as caught:
+        act(Raises(error), torch.zeros(2, dtype=dtype))
+    assert caught.value is error
+    trace = modscope.partial_trace(error)
+    assert trace.error is not None
+    assert (trace.error.type, trace.calls[0].error) == ("Refuses", "Refuses")
+
+
+def _recorded(model: nn.Module, x: Tensor) -> None:
+    with modscope.record(model):
+        model(x)
