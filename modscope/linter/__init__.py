@@ -72,11 +72,15 @@ def lint_source(
     fix: Literal["safe", "unsafe"] | None = None,
 ) -> Report:
     """Findings in one source text, or in the bytes of one file; imports are looked up from where `filename` lies."""
+    from modscope.linter.files import excluded_by_force
     from modscope.linter.run import Run
 
     path = Path(filename)
+    settings = _by_folder(config)
+    if excluded_by_force(path, settings):
+        return Report(())
     data = text if isinstance(text, bytes) else text.encode()
-    outcome = Run().data(data, path, _by_folder(config)(path.parent), fix)
+    outcome = Run().data(data, path, settings(path.parent), fix)
     rewrites = () if outcome.rewrite is None else (outcome.rewrite,)
     return Report(outcome.findings, 1, fixed=outcome.mended, rewrites=rewrites)
 

@@ -29,7 +29,7 @@ def find(paths: Iterable[str | os.PathLike[str]], settings: Settings) -> Iterato
     for top in map(Path, paths):
         if not os.path.lexists(top):
             raise ModscopeError(f"no such file or folder: {str(top)!r}")
-        if _excluded_by_force(top, settings):
+        if excluded_by_force(top, settings):
             continue
         for found in _below(top, settings) if top.is_dir() else (top,):
             # two ways to one file are one file: a link beside it, an argument given twice
@@ -79,9 +79,8 @@ def _below(top: Path, settings: Settings) -> Iterator[Path | Skip]:
 def excluded(path: Path, is_folder: bool, config: Config, root: Path | None = None) -> bool:
     """Whether the `exclude` patterns leave a path out, relative to `root` or else the configuration's."""
     name = _relative(path, root or Path(config.root or "."))
-    return name is not None and bool(
-        _spec((*config.exclude, *config.extend_exclude)).match_file(name + "/" * is_folder)
-    )
+    patterns = tuple(map(_from_here, (*config.exclude, *config.extend_exclude)))
+    return name is not None and bool(_spec(patterns).match_file(name + "/" * is_folder))
 
 
 def ignored_rules(path: Path, config: Config) -> frozenset[str]:
@@ -90,11 +89,20 @@ def ignored_rules(path: Path, config: Config) -> frozenset[str]:
     if name is None:
         return frozenset()
     return frozenset(
-        rule for pattern, rules in config.per_file_ignores if _spec((pattern,)).match_file(name) for rule in rules
+        rule
+        for pattern, rules in config.per_file_ignores
+        if _spec((_from_here(pattern),)).match_file(name)
+        for rule in rules
     )
 
 
-def _excluded_by_force(path: Path, settings: Settings) -> bool:
+def _from_here(pattern: str) -> str:
+    """`./build` as gitignore's patterns have it: `/build`."""
+    return pattern[1:] if pattern.startswith("./") else pattern
+
+
+def excluded_by_force(path: Path, settings: Settings) -> bool:
+    """Whether a path is left out though it was named itself."""
     config = settings(path if path.is_dir() else path.parent)
     if not config.force_exclude:
         return False

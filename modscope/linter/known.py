@@ -72,9 +72,13 @@ _MODULE_BASES = """
     pyro.nn.PyroModule pyro.nn.module.PyroModule pyro.contrib.gp.parameterized.Parameterized
     gpytorch.Module gpytorch.module.Module gpytorch.kernels.Kernel gpytorch.means.Mean gpytorch.models.GP
     gpytorch.models.ExactGP gpytorch.models.ApproximateGP gpytorch.likelihoods.Likelihood
-    mmengine.model.BaseModule mmengine.model.BaseModel mmcv.runner.BaseModule
+    mmengine.model.BaseModule mmengine.model.base_module.BaseModule mmengine.model.BaseModel
+    mmcv.runner.BaseModule mmcv.runner.base_module.BaseModule
+    detectron2.modeling.Backbone detectron2.modeling.backbone.Backbone detectron2.modeling.backbone.backbone.Backbone
+    stable_baselines3.common.torch_layers.BaseFeaturesExtractor
     fairseq.models.BaseFairseqModel fairseq.models.FairseqEncoder fairseq.models.FairseqDecoder
-    fairseq.models.FairseqEncoderDecoderModel
+    fairseq.models.FairseqEncoderDecoderModel fairseq.models.FairseqIncrementalDecoder
+    fairseq.models.FairseqLanguageModel fairseq.models.FairseqEncoderModel
     diffusers.ModelMixin diffusers.models.ModelMixin diffusers.models.modeling_utils.ModelMixin
     allennlp.models.Model allennlp.modules.Seq2SeqEncoder flair.nn.Model
     sentence_transformers.SentenceTransformer

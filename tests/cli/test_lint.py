@@ -180,6 +180,25 @@ def test_a_mistake_exits_2_with_its_message(folder: Path, arguments: list[str], 
     assert "Traceback" not in result.output
 
 
+def test_standard_input_is_left_out_by_force_too(folder: Path) -> None:
+    options = ("--extend-exclude", "gen", "--stdin-filename", "gen/net.py", "-")
+    assert rules(*options, stdin=BUGGY) == [LIST, FORWARD]
+    assert rules("--force-exclude", *options, stdin=BUGGY) == []
+    mended = lint("--force-exclude", "--fix", *options, stdin=BUGGY)
+    assert (mended.exit_code, mended.stdout) == (0, BUGGY)
+
+
+@pytest.mark.parametrize("pattern", ["./gen", "./gen/", "./gen/*.py"])
+def test_patterns_may_start_here(folder: Path, pattern: str) -> None:
+    (folder / "gen").mkdir()
+    (folder / "gen" / "net.py").write_text(BUGGY)
+    (folder / "net.py").unlink()
+    assert rules() == [LIST, FORWARD]
+    assert rules("--extend-exclude", pattern) == []
+    (folder / "pyproject.toml").write_text(f"[tool.modscope]\nper-file-ignores = {{'./gen/*' = ['ALL']}}")
+    assert rules() == []
+
+
 def test_diff_goes_before_fix(folder: Path) -> None:
     result = lint("--diff", "--fix", "net.py")
     assert result.exit_code == 1
