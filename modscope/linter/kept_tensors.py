@@ -23,13 +23,25 @@ def keeps_tensors(candidate: Candidate) -> bool:
 def leaves_tensors_behind(candidate: Candidate) -> bool:
     """The same for tensors that nobody says the device of, where the attribute is read outside `__init__`."""
     made = candidate.once(_left_where_made)
-    kept = _kept(candidate, made) if made else frozenset()
+    kept = _kept(candidate, made) - _set_to_constants(candidate) if made else frozenset()
     return bool(kept) and any(
         isinstance(node, ast.Attribute) and f".{node.attr}" in kept and isinstance(node.ctx, ast.Load)
         for method in candidate.node.body
         if not (isinstance(method, ast.FunctionDef) and method.name == "__init__")
         for node in parts(method)
     )
+
+
+def _set_to_constants(candidate: Candidate) -> Set[str]:
+    """The attributes that `__init__` sets to a constant, at least once."""
+    return {
+        name
+        for method in candidate.node.body
+        if isinstance(method, ast.FunctionDef) and method.name == "__init__"
+        for statement in statements(method.body)
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and isinstance(statement.value, ast.Constant)
+        for name in _targets(statement)
+    }
 
 
 def makes_tensors(candidate: Candidate, value: ast.expr) -> bool:
