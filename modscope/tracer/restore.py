@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from operator import attrgetter, is_, itemgetter
 from threading import get_ident
 from typing import Any, ClassVar, TypeVar
@@ -163,6 +163,9 @@ class _Modules:
             for module, cls in zip(self.owners, self.classes, strict=True):
                 if type(module) is not cls:
                     object.__setattr__(module, "__class__", cls)
+        if not all(map(is_, map(_read, self.owners, repeat("__dict__")), self._owns)):
+            for module, own in zip(self.owners, self._owns, strict=True):
+                object.__setattr__(module, "__dict__", own)
         self._names.put_back()
         self._members.put_back()
         if RemovableHandle.next_id != self._next_hook:

@@ -47,6 +47,16 @@ def replaces_a_child() -> Any:
     return running(forward)
 
 
+def replaces_its_namespace() -> Any:
+    """Another dict than before holds the attributes."""
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        self.__dict__ = {**self.__dict__, "count": 1}
+        return self.fc(x)
+
+    return running(forward)
+
+
 def removes_a_child() -> Any:
     """del self.fc, between others."""
 
