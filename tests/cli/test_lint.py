@@ -195,7 +195,7 @@ def test_patterns_may_start_here(folder: Path, pattern: str) -> None:
     (folder / "net.py").unlink()
     assert rules() == [LIST, FORWARD]
     assert rules("--extend-exclude", pattern) == []
-    (folder / "pyproject.toml").write_text(f"[tool.modscope]\nper-file-ignores = {{'./gen/*' = ['ALL']}}")
+    (folder / "pyproject.toml").write_text("[tool.modscope]\nper-file-ignores = {'./gen/*' = ['ALL']}")
     assert rules() == []
 
 

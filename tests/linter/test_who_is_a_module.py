@@ -67,6 +67,10 @@ MODULES = {
     "transformers": "from transformers import PreTrainedModel\nclass Net(PreTrainedModel):",
     "torch_geometric": "from torch_geometric.nn import MessagePassing\nclass Net(MessagePassing):",
     "torchmetrics": "from torchmetrics import Metric\nclass Net(Metric):",
+    "detectron2": "from detectron2.modeling import Backbone\nclass Net(Backbone):",
+    "stable_baselines3": (
+        "from stable_baselines3.common.torch_layers import BaseFeaturesExtractor\nclass Net(BaseFeaturesExtractor):"
+    ),
     "decorators": "@register\n@other(1)\nclass Net(torch.nn.Module):",
 }
 
