@@ -23,7 +23,7 @@ def _sets_and_calls(candidate: Candidate) -> bool:
     return bool(made) and not made.isdisjoint(_CALLED.findall(candidate.text))
 
 
-@rule(trigger=_sets_and_calls)
+@rule(words=("ModuleList", "ModuleDict", "ParameterList", "ParameterDict"), trigger=_sets_and_calls)
 def modulelist_called(module: ModuleClass) -> Iterator[Match]:
     """A ModuleList or ModuleDict has no forward: calling it raises NotImplementedError.
 
