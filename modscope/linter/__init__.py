@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import gc
 import os
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -41,7 +39,7 @@ def lint(
     """
     from modscope.linter.cache import FOLDER, Cache
     from modscope.linter.files import find
-    from modscope.linter.run import Run
+    from modscope.linter.run import Run, room_for_trees
 
     settings = _by_folder(config)
     found = list(find(paths, settings))
@@ -49,7 +47,7 @@ def lint(
     work = [(number, path, settings(path.parent)) for number, path in enumerate(found) if isinstance(path, Path)]
     run = Run(fix, write, Cache(Path(cache_dir or FOLDER)) if cache else None)
     outcomes: dict[int, Outcome] = {}
-    with _resting_collector():
+    with room_for_trees():
         for number, outcome in _outcomes(work, run, jobs):
             outcomes[number] = outcome
             progress(len(outcomes))
@@ -73,14 +71,15 @@ def lint_source(
 ) -> Report:
     """Findings in one source text, or in the bytes of one file; imports are looked up from where `filename` lies."""
     from modscope.linter.files import excluded_by_force
-    from modscope.linter.run import Run
+    from modscope.linter.run import Run, room_for_trees
 
     path = Path(filename)
     settings = _by_folder(config)
     if excluded_by_force(path, settings):
         return Report(())
     data = text if isinstance(text, bytes) else text.encode()
-    outcome = Run().data(data, path, settings(path.parent), fix)
+    with room_for_trees():
+        outcome = Run().data(data, path, settings(path.parent), fix)
     rewrites = () if outcome.rewrite is None else (outcome.rewrite,)
     return Report(outcome.findings, 1, fixed=outcome.mended, rewrites=rewrites)
 
@@ -115,18 +114,6 @@ def _size(path: Path) -> int:
 
 def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _resting_collector() -> Iterator[None]:
-    """Trees hold no circles, and looking for some again and again takes a quarter of the time."""
-    rests = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if rests:
-            gc.enable()
 
 
 def _by_folder(config: Settings | None) -> Callable[[Path], Config]:

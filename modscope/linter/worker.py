@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import pickle
 import sys
 
 from modscope.linter.cache import Cache
-from modscope.linter.run import Run
+from modscope.linter.run import Run, room_for_trees
 
 
 def main() -> None:
@@ -17,16 +16,16 @@ def main() -> None:
     # whatever else is printed in this process must not come between the outcomes
     outcomes = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    gc.disable()
     fix, write, folder = pickle.load(orders)
     run = Run(fix, write, folder and Cache(folder))
-    while True:
-        try:
-            path, config = pickle.load(orders)
-        except EOFError:
-            return
-        pickle.dump(run.file(path, config), outcomes)
-        outcomes.flush()
+    with room_for_trees():
+        while True:
+            try:
+                path, config = pickle.load(orders)
+            except EOFError:
+                return
+            pickle.dump(run.file(path, config), outcomes)
+            outcomes.flush()
 
 
 if __name__ == "__main__":

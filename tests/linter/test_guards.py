@@ -1,7 +1,9 @@
 """Files made to break a parser: each ends in a finding or is linted, and all others are linted."""
 
+import gc
 import os
 import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -128,3 +130,9 @@ def test_any_name_is_the_name_of_a_file(tmp_path: Path, name: str) -> None:
         pytest.skip("this file system does not take the name")
     report = modscope.lint([tmp_path], LIST)
     assert [Path(finding.location.file).name for finding in report] == [name]
+
+
+def test_the_process_is_as_before() -> None:
+    before = sys.getrecursionlimit(), gc.isenabled()
+    assert modscope.lint_source("def f(:\n").findings
+    assert (sys.getrecursionlimit(), gc.isenabled()) == before
