@@ -6,18 +6,13 @@ TorchScript, in C++, and under the transforms of `torch.func`, where Python hand
 
 from __future__ import annotations
 
-from collections import deque
 from functools import partial
-from itertools import chain, repeat, starmap
 from typing import Any
 
-import torch
 from torch._C._functorch import maybe_current_level
 
 from modscope.tracer.modes import past_functions
 from modscope.tracer.ops import Functions, Kernels, OpLog
-
-_C = torch._C
 
 
 class LooseKernels(Kernels):  # type: ignore[no-untyped-call]
@@ -49,20 +44,3 @@ class AllFunctions(Functions):
             return super().__torch_function__(func, types, args, kwargs)
         finally:
             self.kernels.covered = outside
-
-
-def push(mode: Kernels) -> None:
-    """Have it see what this thread runs."""
-    _C._push_on_torch_dispatch_stack(mode)
-
-
-def remove(mode: Kernels) -> None:
-    """Take it off the stack, wherever it is by now; harmless where it is not."""
-    stack = [_C._get_dispatch_stack_at(place) for place in range(_C._len_torch_dispatch_stack())]
-    for place, each in enumerate(stack):
-        if each is mode:
-            above = stack[place + 1 :]
-            # in one step, which no interrupt can divide: the user's modes would be lost
-            pops = starmap(_C._pop_torch_dispatch_stack, repeat((None,), len(above) + 1))
-            deque(chain(pops, map(_C._push_on_torch_dispatch_stack, above)), maxlen=0)
-            return

@@ -55,3 +55,16 @@ def remove(mode: Any) -> None:
     after = [each for each in before if each is not mode]
     if len(after) != len(before):
         set_function_modes(after)
+
+
+def push_dispatch_mode(mode: Any) -> None:
+    """Have it see what this thread runs."""
+    _C._push_on_torch_dispatch_stack(mode)
+
+
+def remove_dispatch_mode(mode: Any) -> None:
+    """Take one off the stack, wherever it is by now; harmless where it is not."""
+    before = dispatch_modes()
+    after = [each for each in before if each is not mode]
+    if len(after) != len(before):
+        set_dispatch_modes(after)

@@ -125,11 +125,10 @@ class Recorder(ExitStack):
         if error is not None:
             BaseException.__setattr__(error, _TRACE, self._trace)
         if error is not None and failed is not None:
-            notes = {f"modscope: {hint}": None for hint in failed.hints}
-            for note in notes.keys() - read(error, "__dict__").get(
-                "__notes__", ()
-            ):  # a recording inside this one may have said so
-                BaseException.add_note(error, note)
+            said = read(error, "__dict__").get("__notes__", ())  # by a recording inside this one
+            for note in (f"modscope: {hint}" for hint in failed.hints):
+                if note not in said:
+                    BaseException.add_note(error, note)
 
     def _first_figures(self) -> Figures:
         """What is read before anything runs."""

@@ -21,8 +21,6 @@ from modscope import suppressions
 from modscope.data import ClassInfo
 
 _NOBODYS = (nn.Module, abc.ABC, typing.Generic, typing.Protocol, object)
-
-
 _CLASS = re.compile(r"^[ \t]*class[ \t]+(\w+)", re.MULTILINE)
 
 

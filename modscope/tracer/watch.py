@@ -85,14 +85,14 @@ class Watch:
         if self._functions is not None:
             torch._C._push_on_torch_function_stack(self._functions)
         if self._kernels is not None:
-            kernels.push(self._kernels)
+            modes.push_dispatch_mode(self._kernels)
 
     def stop(self) -> None:
         """See them no longer, and take back what an interrupt left. May be called again."""
         if self._functions is not None:
             modes.remove(self._functions)
         if self._kernels is not None:
-            kernels.remove(self._kernels)
+            modes.remove_dispatch_mode(self._kernels)
         recursion_room.need(self, 0)
 
     def call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -206,11 +206,11 @@ class Watch:
     def _unseen(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self._kernels is None:
             return self._proceed(module, args, kwargs)
-        kernels.remove(self._kernels)
+        modes.remove_dispatch_mode(self._kernels)
         try:
             return self._proceed(module, args, kwargs)
         finally:
-            kernels.push(self._kernels)
+            modes.push_dispatch_mode(self._kernels)
 
 
 def special(cls: type) -> Special | None:
