@@ -73,22 +73,30 @@ class Constant:
 
 @dataclass(frozen=True, slots=True)
 class Nested:
-    """A container as it was passed: its type, its keys where it has names, its values in their own order."""
+    """A container as it was passed: its type, its keys where it has names, its values in their own order.
+
+    Or an object that is no container, a cache say, and its attributes that hold tensors, as they were then: what was
+    passed is the object, so `leaves()`, and shapes with it, leave them out.
+    """
 
     type: str  # "tuple", "dict", "BaseModelOutput"; "arguments" for what a call received
     items: tuple[Value, ...]
     keys: tuple[str, ...] | None = None  # one per item; "" for a positional argument
+    opened: bool = False  # no container
 
 
 Value = TensorRef | Nested | Constant
 
 
 def leaves(value: Value) -> Iterator[TensorRef]:
-    """The tensors in a value, in flattening order: args, then kwargs as passed, dicts in their own order."""
+    """The tensors in a value, in flattening order: args, then kwargs as passed, dicts in their own order.
+
+    Those inside an opened object are no part of it.
+    """
     stack = [value]
     while stack:
         match stack.pop():
             case TensorRef() as ref:
                 yield ref
-            case Nested(items=items):
+            case Nested(items=items, opened=False):
                 stack.extend(reversed(items))

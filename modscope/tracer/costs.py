@@ -223,7 +223,7 @@ def _rebuilt(row: Any, tensor: Callable[[Ref], Tensor]) -> Any:
         return tensor(row)
     if isinstance(row, torch.device):
         return torch.device("meta")
-    if isinstance(row, Unknown):
+    if isinstance(row, Unknown) or (isinstance(row, Held) and row.opened):
         raise _Unbuildable
     if not isinstance(row, Held):
         return row

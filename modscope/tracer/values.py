@@ -2,6 +2,9 @@
 
 Rows are kept while the model runs, so they hold no tensor and no object of the user's: a tensor is its `Ref`, a
 container a `Held`, anything unknown its type's name. Plain values stay themselves.
+
+An object of a plain Python class, such as a cache, is opened: what its `__dict__` and its slots hold is read past the
+class, and of that the tensors are recorded, and what holds tensors. None of its own methods runs.
 """
 
 from __future__ import annotations
@@ -9,10 +12,11 @@ from __future__ import annotations
 import dataclasses
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
+from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import Parameter
 from torch.utils import _pytree
 
@@ -22,6 +26,9 @@ from modscope.tracer.modes import past_functions
 
 DEEPEST = 64  # containers inside one another; deeper ones are recorded by type
 MOST = 20_000  # items of one value; containers that share containers have exponentially many
+MOST_OPENED = (
+    1_000  # attributes and items looked at in objects, for one value: a vocabulary or a dataset may hang there
+)
 LONGEST = 80  # characters of a value's text
 
 ATOMS = frozenset(
@@ -29,18 +36,21 @@ ATOMS = frozenset(
     | {torch.dtype, torch.device, torch.layout, torch.memory_format}
 )
 PLAIN_TENSORS = frozenset({Tensor, Parameter})
+# Most attributes of objects are of these types, and hold no tensor.
+_HOLD_NOTHING = ATOMS | {type, FunctionType, MethodType, ModuleType}
 
 
 class Held(NamedTuple):
-    """A container."""
+    """A container, or an object that was opened."""
 
     type: str
     items: tuple[Any, ...]
     keys: tuple[str, ...] | None = None
+    opened: bool = False
 
 
 class Unknown(NamedTuple):
-    """An object nobody may look into."""
+    """An object nobody may look into, or one without tensors."""
 
     type: str
 
@@ -48,8 +58,8 @@ class Unknown(NamedTuple):
 Refer = Callable[[Tensor], Ref]
 
 
-def describe(value: Any, refer: Refer) -> Any:
-    """The row of a value. Unknown objects are never iterated, compared or measured."""
+def describe(value: Any, refer: Refer, opens: bool = True) -> Any:
+    """The row of a value. Unknown objects are never iterated, compared or measured; `opens`: plain ones are opened."""
     kind = type(value)
     if kind in ATOMS:
         return value
@@ -57,32 +67,41 @@ def describe(value: Any, refer: Refer) -> Any:
         return refer(value)
     if kind is tuple and ATOMS.issuperset(map(type, value)):  # strides and shapes: it is its own row
         return Held("tuple", value)
-    return _Reader(refer).read(value, ())
+    return _Reader(refer, opens).read(value, ())
 
 
 class _Reader:
     """Reads one value, with a bound on how much."""
 
-    def __init__(self, refer: Refer) -> None:
+    def __init__(self, refer: Refer, opens: bool) -> None:
         self._refer = refer
+        self._opens = opens
         self._left = MOST
+        self._tensors = 0
+        self._opened = 0  # objects that the value being read is inside of
+        self._ways: dict[int, _Way | None] = {}  # by id of the class
 
     def read(self, value: Any, above: tuple[int, ...]) -> Any:
         kind = type(value)
         if kind in ATOMS:
             return value
         if issubclass(kind, Tensor):
+            self._tensors += 1
             return self._refer(value)
         if len(above) == DEEPEST or self._left <= 0 or id(value) in above:
+            return Unknown(name_of(kind))
+        above = (*above, id(value))
+        if id(kind) in self._ways:
+            return self._open(value, kind, above)
+        if self._opened and _holds_nothing(value, kind, self._left):
             return Unknown(name_of(kind))
         try:
             inside = _inside(value, kind)
         except Exception:  # a class of the user's that answers no question
             inside = None
         if inside is None:
-            return Unknown(name_of(kind))
+            return self._open(value, kind, above) if self._opens else Unknown(name_of(kind))
         items, keys = inside
-        above = (*above, id(value))
         rows = []
         for item in items:
             self._left -= 1
@@ -91,6 +110,79 @@ class _Reader:
                 break
             rows.append(self.read(item, above))
         return Held(name_of(kind), tuple(rows), None if keys is None else tuple(keys)[: len(rows)])
+
+    def _open(self, value: Any, kind: type, above: tuple[int, ...]) -> Any:
+        """The attributes that hold tensors; the type alone where none does, or where there is too much to look at."""
+        left = self._left
+        if not self._opened:
+            self._left = min(left, MOST_OPENED)
+        allowed = self._left
+        self._opened += 1
+        found = self._attributes(value, kind, above)
+        self._opened -= 1
+        looked_at = allowed - self._left
+        if not self._opened:
+            self._left = left - looked_at
+        if not found or looked_at >= allowed:
+            return Unknown(name_of(kind))
+        return Held(name_of(kind), tuple(found.values()), tuple(found), True)
+
+    def _attributes(self, value: Any, kind: type, above: tuple[int, ...]) -> dict[str, Any]:
+        try:
+            way = self._ways[id(kind)]
+        except KeyError:
+            way = self._ways[id(kind)] = _way_into(kind)
+        found: dict[str, Any] = {}
+        for name, item in () if way is None else way(value, self._left):
+            if type(item) not in _HOLD_NOTHING:
+                self._left -= 1
+                before = self._tensors
+                row = self.read(item, above)
+                if self._tensors > before:
+                    found[_key(name)] = row
+        return found
+
+
+_Way = Callable[[Any, int], list[tuple[str, Any]]]
+
+
+def _way_into(kind: type) -> _Way | None:
+    """How to read the attributes that objects of a plain Python class hold; None for what holds no input of a model."""
+    home = _HOME.__get__(kind)
+    if issubclass(kind, (nn.Module, type, FunctionType, ModuleType)) or not isinstance(home, str):
+        return None
+    if home.partition(".")[0] in ("torch", "numpy"):
+        return None
+    spaces = [_SPACE.__get__(base) for base in _BASES.__get__(kind)]
+    own = next((space["__dict__"] for space in spaces if "__dict__" in space), None)
+    if type(own) is not GetSetDescriptorType:  # none, or a property of the user's
+        own = None
+    slotted = [space for space in spaces if "__slots__" in space]
+    slots = [(name, slot) for space in slotted for name, slot in space.items() if type(slot) is MemberDescriptorType]
+
+    def attributes(value: Any, most: int) -> list[tuple[str, Any]]:
+        held: Any = {} if own is None else own.__get__(value)
+        found = list(dict.items(held)) if len(held) <= most else []
+        for name, slot in slots:
+            try:
+                found.append((name, slot.__get__(value)))
+            except AttributeError:  # never set
+                continue
+        return found
+
+    return attributes
+
+
+def _holds_nothing(value: Any, kind: type, most: int) -> bool:
+    """Whether a built-in container has only plain values in it, or too many things to look at."""
+    for base in _BUILT_IN:
+        if issubclass(kind, base):
+            items = dict.values(value) if base is dict else base.__iter__(value)
+            return base.__len__(value) > most or _HOLD_NOTHING.issuperset(map(type, items))
+    return False
+
+
+_BUILT_IN: tuple[Any, ...] = (dict, tuple, list, set, frozenset, deque)
 
 
 def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None] | None:
@@ -102,7 +194,7 @@ def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None
         items = list(tuple.__iter__(value))
         names = _field_names(kind)
         return items, names if len(names) == len(items) > 0 else None
-    for builtin in (list, set, frozenset, deque):
+    for builtin in _BUILT_IN[2:]:
         if issubclass(kind, builtin):
             return list(builtin.__iter__(value)), None
     if kind is slice:
@@ -150,7 +242,7 @@ def name_of(cls: type) -> str:
     return str(_NAME.__get__(cls))
 
 
-_NAME = vars(type)["__name__"]
+_NAME, _HOME, _BASES, _SPACE = (vars(type)[name] for name in ("__name__", "__module__", "__mro__", "__dict__"))
 
 
 # ---- rows -> records
@@ -172,7 +264,7 @@ def value_of(row: Any, tensor: Callable[[Ref], TensorRef]) -> Value:
     if type(row) is Ref:
         return tensor(row)
     if type(row) is Held:
-        return Nested(row.type, tuple(value_of(item, tensor) for item in row.items), row.keys)
+        return Nested(row.type, tuple(value_of(item, tensor) for item in row.items), row.keys, row.opened)
     if type(row) is Unknown:
         return Constant(row.type)
     return Constant(type(row).__name__, text_of(row))

@@ -107,7 +107,7 @@ class Watch:
             row.outputs = self._refer(output) if type(output) in PLAIN_TENSORS else self._described(output)
             if self._backward is not None:
                 tensors: list[torch.Tensor] = []
-                describe(output, tensors.append)  # type: ignore[arg-type]
+                describe(output, tensors.append, opens=False)  # type: ignore[arg-type]
                 row.arrivals = self._backward.listen(tensors)
         except BaseException as error:
             row.error = name_of(type(error))
