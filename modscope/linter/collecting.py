@@ -20,6 +20,7 @@ from modscope.linter.facts import (
     lines,
     statements,
 )
+from modscope.linter.known import NAMED_TUPLES
 from modscope.linter.places import Place
 from modscope.linter.results import factories, of_function, tables
 
@@ -93,7 +94,7 @@ class _Collector:
         methods = [each for each in statements(node.body) if isinstance(each, Function)]
         self.classes[name] = ClassFacts(
             name,
-            tuple(dotted(base.value if isinstance(base, ast.Subscript) else base) for base in node.bases),
+            tuple(name for base in node.bases for name in _base(base)),
             scope,
             lines(node),
             frozenset(method.name for method in methods),
@@ -136,14 +137,23 @@ class _Collector:
                     add(name, None)
 
     def assign(self, target: ast.expr, value: ast.expr, bound: Mapping[str, Targets], add: Add) -> None:
-        # `nn = None`, `Module = object`: stand-ins for an import that failed leave the name what it is elsewhere
-        if isinstance(value, ast.Constant) or (isinstance(value, ast.Name) and value.id == "object"):
+        if _stands_in(value):
             return
-        for name in _names(target):
-            add(name, self.alias(value, bound) if isinstance(target, ast.Name) else None)
+        match target, value:
+            case ast.Tuple(names) | ast.List(names), ast.Tuple(values) | ast.List(values) if _pairs(names, values):
+                for one, its in zip(names, values, strict=True):
+                    self.assign(one, its, bound, add)
+            case ast.Name(name), ast.IfExp():
+                for branch in _branches(value):
+                    add(name, self.alias(branch, bound))
+            case _:
+                for each in _names(target):
+                    add(each, self.alias(value, bound) if isinstance(target, ast.Name) else None)
 
     def alias(self, value: ast.expr, bound: Mapping[str, Targets]) -> str | None:
-        """What `Linear = nn.Linear` makes of `Linear`."""
+        """What `Linear = nn.Linear` makes of `Linear`, and `Pair = namedtuple(...)` of `Pair`."""
+        if isinstance(value, ast.Call):
+            return NAMED_TUPLES.get(self.alias(value.func, bound) or "")
         root, _, rest = (dotted(value) or "").partition(".")
         known = bound.get(root, ())
         if len(known) != 1 or known[0] is None:
@@ -158,6 +168,41 @@ class Add(Protocol):
 def imported(name: str, asname: str | None) -> tuple[str, str]:
     """The name that `import a.b` or `import a.b as c` binds, and what it stands for."""
     return (asname, name) if asname else (name.partition(".")[0],) * 2
+
+
+def _stands_in(value: ast.expr) -> bool:
+    """`nn = None`, `Module = object`: stand-ins for an import that failed leave a name what it is elsewhere."""
+    return isinstance(value, ast.Constant) or (isinstance(value, ast.Name) and value.id == "object")
+
+
+def _branches(value: ast.expr) -> list[ast.expr]:
+    """What `a if b else c` may be, stand-ins left out."""
+    waiting, ends = [value], []
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, ast.IfExp):
+            waiting += (each.orelse, each.body)
+        elif not _stands_in(each):
+            ends.append(each)
+    return ends
+
+
+def _base(base: ast.expr) -> Targets:
+    """The classes that one base of a class statement stands for."""
+    match base:
+        case ast.Subscript(generic):
+            return (dotted(generic),)
+        case ast.IfExp():
+            ends = _branches(base)
+            return (dotted(ends[0]) if len(ends) == 1 else None,)
+        case ast.Call(called, [_, *bases]) if (dotted(called) or "").rpartition(".")[2] == "with_metaclass":
+            return tuple(dotted(each) for each in bases)
+    return (dotted(base),)
+
+
+def _pairs(names: list[ast.expr], values: list[ast.expr]) -> bool:
+    """Whether `a, b = c, d` gives each name a value of its own."""
+    return len(names) == len(values) and not any(isinstance(each, ast.Starred) for each in (*names, *values))
 
 
 def _names(target: ast.expr) -> Iterator[str]:

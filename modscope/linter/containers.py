@@ -50,8 +50,16 @@ def containers(module: ModuleClass) -> tuple[Container, ...]:
 
 
 def _guarded(module: ModuleClass) -> bool:
-    """Whether setting an attribute may register what it holds."""
-    return module.has_method("__setattr__")
+    """Whether setting an attribute may register what it holds, or code that is not written here may."""
+    return module.has_method("__setattr__") or any(_runs_text(call) for call in module.nodes(cst.Call))
+
+
+def _runs_text(call: cst.Call) -> bool:
+    """Whether it is an `exec` whose text may set attributes of the instance."""
+    match call:
+        case cst.Call(func=cst.Name("exec"), args=[cst.Arg(value=cst.SimpleString() as text), *_]):
+            return "self" in str(text.evaluated_value)
+    return isinstance(call.func, cst.Name) and call.func.value == "exec"
 
 
 def _containers(module: ModuleClass) -> Iterator[Container]:
@@ -74,7 +82,12 @@ def _containers(module: ModuleClass) -> Iterator[Container]:
             continue
         shape = held.shapes[0] if held.shapes else of_base
         flow = first or counted[0]
-        if shape is None or bases.hands(attribute) or _registered(attribute, held, escapes, module):
+        if (
+            shape is None
+            or module.has_method(attribute)
+            or bases.hands(attribute)
+            or _registered(attribute, held, escapes, module)
+        ):
             continue
         if after_comma(flow.value, module) is not None:
             continue  # a slip, which has its own rule

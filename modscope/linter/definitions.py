@@ -10,7 +10,7 @@ from typing import Literal
 from modscope.linter import cst
 from modscope.linter.facts import ClassFacts, FileFacts, Function, dotted, statements
 from modscope.linter.index import FileIndex, Project
-from modscope.linter.known import MODULE_KINDS, TORCH_NN, Kind
+from modscope.linter.known import MODULE_KINDS, NAMED_TUPLES, TORCH_NN, Kind
 from modscope.linter.module import ModuleClass
 
 Shape = Literal["list", "tuple", "dict", "set", "deque"]
@@ -64,6 +64,17 @@ def setting_up(module: ModuleClass) -> frozenset[cst.FunctionDef]:
     calls = module.once(Inherited).calls
     hooks = (name for name in module.methods if _SETS_UP.match(name) or calls(name))
     return frozenset((*module.init, *module.reached_from(*hooks)))
+
+
+def is_named_tuple(index: FileIndex, name: str) -> bool:
+    """Whether a full name is a class whose instances are tuples with names."""
+    if name in NAMED_TUPLES.values():
+        return True
+    found = index.find(name)
+    if found.file is None or not isinstance(found.what, ClassFacts):
+        return False
+    view = FileIndex(index.project, found.file)
+    return any(base and view.resolve(base, found.what.scope) in NAMED_TUPLES for base in found.what.bases)
 
 
 def is_stateless(module: ModuleClass, name: str) -> bool:

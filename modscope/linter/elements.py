@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from modscope.linter import cst
 from modscope.linter.contained import MAKERS, Element, Held, Holding, Role, State, Step
-from modscope.linter.definitions import Shape, is_stateless
+from modscope.linter.definitions import Shape, is_named_tuple, is_stateless
 from modscope.linter.flows import Flows, How, Place
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
@@ -49,7 +49,7 @@ class Elements:
         match call.args:
             case [_, cst.Arg(value=cst.List() | cst.Tuple() as start)] if name == "builtins.sum":
                 return "list" if isinstance(start, cst.List) else "tuple"
-        return MAKERS.get(name)
+        return "tuple" if is_named_tuple(self.module.index, name) else MAKERS.get(name)
 
     def element(self, node: cst.BaseExpression, role: Role) -> Iterator[Step]:
         """What one value in a container is."""
@@ -204,7 +204,7 @@ class Elements:
                 yield from self.named_callable(node)
             case cst.Lambda(body=body):
                 yield body, Role.ELEMENT
-            case cst.IfExp(body=one, orelse=other):
+            case cst.IfExp(body=one, orelse=other) | cst.BooleanOperation(left=one, right=other):
                 yield from ((one, role), (other, role))
             case cst.Subscript(value=table) | cst.Call(func=cst.Attribute(value=table, attr=cst.Name("get"))):
                 yield from self.entries(table)

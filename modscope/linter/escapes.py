@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from modscope.linter import cst
 from modscope.linter.contained import ITERABLES, MAKERS, State
-from modscope.linter.definitions import ANSWERS, Inherited, setting_up
+from modscope.linter.definitions import ANSWERS, Inherited, is_named_tuple, setting_up
 from modscope.linter.flows import FILLERS, Flows, Place
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
@@ -124,6 +124,13 @@ class Escapes:
                     return
                 case cst.Call():
                     return  # it is called: what comes of it is another value
+                case cst.AssignTarget(target=target) if target is node and isinstance(node, cst.Name):
+                    assign = module.parent(above)
+                    assert isinstance(assign, cst.Assign)
+                    for each in assign.targets:
+                        if each is not above:
+                            yield from self._assigned(each.target, state)
+                    return
                 case (
                     cst.AssignTarget()
                     | cst.Comparison()
@@ -222,7 +229,9 @@ class Escapes:
             return []  # the copy is another value
         if name == "builtins.sum":
             return State.CONTAINER if state is State.NESTED else state
-        if name in MAKERS or name in ITERABLES:
+        if name == "builtins.map" and arg is not call.args[0]:
+            return self._mapped(call.args[0].value, state)
+        if name in MAKERS or name in ITERABLES or is_named_tuple(self.module.index, name):
             return State.CONTAINER if state is State.ELEMENT else state
         kind = self.module.index.kind(name) if name else None
         if kind in MODULE_KINDS:
@@ -234,6 +243,14 @@ class Escapes:
         if name and not any(_may_be_module(each.value) for each in call.args if each is not arg):
             return State.WRAPPED
         return [None]  # into what it is a method of, or into another argument, it may be
+
+    def _mapped(self, function: cst.BaseExpression, state: State) -> State | list[tuple[Place, State] | None]:
+        """What `map` does with what it is given."""
+        if self.module.index.kind(self.module.name_of(function) or "") is not None:
+            return state
+        calls = self.module.nodes(cst.Call, within=function) if isinstance(function, cst.Lambda) else ()
+        quiet = isinstance(function, cst.Lambda) and not any(self._registrar(call) for call in calls)
+        return [] if quiet or self.module.name_of(function) else [None]
 
     def answered(self, attribute: str) -> bool:
         """Whether the class answers for the attribute where a Module is asked for its parameters or children."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from modscope.linter import cst
 from modscope.linter.contained import ITERABLES, Element, Held, Holding, Role, State, Step
-from modscope.linter.definitions import Shape
+from modscope.linter.definitions import Shape, is_named_tuple
 from modscope.linter.elements import COPIES, Elements
 from modscope.linter.facts import FunctionFacts
 from modscope.linter.flows import Flow, How, Place
@@ -165,6 +165,8 @@ class Holdings(Elements):
         elif name == "collections.defaultdict" and first is not None:
             yield first, Role.CALLED
             yield from ((arg.value, Role.INSIDE) for arg in call.args[1:])
+        elif is_named_tuple(self.module.index, name):
+            yield from ((arg.value, Role.INSIDE if arg.star else Role.ELEMENT) for arg in call.args)
         elif shape is not None or name in ITERABLES:
             for arg in call.args:
                 yield arg.value, Role.INSIDE if arg.keyword is None or arg.star else Role.ELEMENT

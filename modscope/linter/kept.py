@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modscope.linter.candidate import Candidate, parts
+from modscope.linter.definitions import is_named_tuple
 from modscope.linter.facts import Function, FunctionFacts, dotted, statements
 from modscope.linter.known import MODULE_KINDS, Kind
 
@@ -169,7 +170,9 @@ class _Search:
             return True
         full = self.candidate.index.resolve(name, self.candidate.facts.scope, from_method=True)
         what = full and self.candidate.index.find(full).what
-        return isinstance(what, FunctionFacts) and what.container is not None
+        if isinstance(what, FunctionFacts):
+            return what.container is not None
+        return full is not None and is_named_tuple(self.candidate.index, full)
 
     def may_make(self, value: ast.expr, function: str) -> bool:
         """Whether an expression may make, or hold, a Module or a parameter."""

@@ -89,6 +89,8 @@ _MODULE_BASES = """
 """
 MODULE_BASES = frozenset(_MODULE_BASES.split())
 
+# What makes a class of named tuples -> the name that such a class goes by.
+NAMED_TUPLES = {name: f"{name}()" for name in ("collections.namedtuple", "typing.NamedTuple")}
 
 # Functions of other packages that return a Module with weights: every name below these.
 _FACTORIES = ("torchvision.models.", "timm.create_model", "torch.hub.load", "transformers.AutoModel")

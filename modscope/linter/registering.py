@@ -8,6 +8,7 @@ from functools import cache
 
 from modscope.linter import cst
 from modscope.linter.containers import Container, Held
+from modscope.linter.definitions import is_named_tuple
 from modscope.linter.flows import Flows, How
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Change, Replace
@@ -92,7 +93,11 @@ def _bad_assignment(container: Container, module: ModuleClass) -> Iterator[str]:
     """Why the value that is assigned first cannot simply be wrapped."""
     attribute, flows = container.attribute, module.once(Flows)
     set_here = isinstance(module.parent(container.node), cst.AssignTarget | cst.AnnAssign | cst.Element)
-    if not (set_here and isinstance(container.node, cst.Attribute)):
+    if isinstance(container.value, cst.Call) and is_named_tuple(
+        module.index, module.name_of(container.value.func) or ""
+    ):
+        yield f"torch has nothing that registers `{module.code(container.value.func)}`"
+    elif not (set_here and isinstance(container.node, cst.Attribute)):
         yield f"`self.{attribute}` is not set by an assignment of this class"
     elif module.method_of(container.value) is not module.method_of(container.node):
         yield f"`self.{attribute}` is set to what another method makes"
