@@ -55,9 +55,13 @@ class Backward:
 
     def _listen_to_parameters(self) -> None:
         for number, tensor in self._captured.parameters():
-            if tensor.requires_grad and tensor.is_leaf:
+            if specs.read(tensor, "requires_grad") and specs.read(tensor, "is_leaf"):
+                hook = self._parameter_hook(number)
+                try:
+                    self._handles.append(tensor.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
+                except Exception:  # a strange tensor: nothing will be known
+                    continue
                 self.gradients[number] = Gradient(arrived=False)
-                self._handles.append(tensor.register_post_accumulate_grad_hook(self._parameter_hook(number)))  # type: ignore[no-untyped-call]
 
     def listen(self, outputs: Iterable[Tensor]) -> Arrivals:
         """Note the gradients that will come to these."""
@@ -77,10 +81,10 @@ class Backward:
         self._seen.clear()
 
     def _hook(self, tensor: Tensor, hook: Any) -> None:
-        if tensor.requires_grad:
+        if specs.read(tensor, "requires_grad"):
             try:
                 self._handles.append(tensor.register_hook(hook))  # type: ignore[no-untyped-call]
-            except RuntimeError:  # inside a transform of torch.func, which differentiates without hooks
+            except Exception:  # inside a transform of torch.func, which differentiates without hooks; a strange tensor
                 return
 
     def _parameter_hook(self, number: int) -> Any:

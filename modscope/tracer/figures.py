@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor
-from torch.nn.parameter import is_lazy
 
 from modscope.data import Gradient, ModuleInfo, Values
 from modscope.tracer.modes import past_modes
+from modscope.tracer.specs import is_lazy, read
 from modscope.tracer.tree import Captured
 
 
@@ -52,13 +52,13 @@ class Figures:
 
 def values_of(tensor: Tensor) -> Values | None:
     """The numbers in a tensor; None for one that has none (fake, on the meta device, lazy), or keeps them to itself."""
-    if is_lazy(tensor) or isinstance(tensor, FakeTensor) or tensor.is_meta:
+    if is_lazy(tensor) or issubclass(type(tensor), FakeTensor) or read(tensor, "is_meta"):
         return None
-    if tensor.layout is not torch.strided or tensor.is_quantized:
+    if read(tensor, "layout") is not torch.strided or read(tensor, "is_quantized"):
         return None
     try:
         return past_modes(_values_of, tensor.detach())
-    except (RuntimeError, NotImplementedError, TypeError):  # a tensor of the user's own kind
+    except Exception:  # a tensor of the user's own kind
         return None
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from modscope.tracer.specs import is_parameter
+
 # Values that hold nothing of interest. Most attributes are of these types, so they are passed over first.
 SIMPLE = frozenset({int, float, bool, str, bytes, complex, type(None), type, FunctionType, MethodType, ModuleType})
 DEEPEST = 6  # containers and objects inside one another
@@ -72,7 +74,7 @@ def _kind(value: Any) -> str:
     if issubclass(cls, nn.Module):
         return "module"
     if issubclass(cls, Tensor):
-        return "parameter" if isinstance(value, nn.Parameter) else "tensor"
+        return "parameter" if is_parameter(value) else "tensor"
     for kind, builtin in _CONTAINERS.items():
         if issubclass(cls, builtin):
             return kind

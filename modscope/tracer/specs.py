@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn.parameter import Parameter, is_lazy
+from torch.nn.parameter import Parameter, UninitializedBuffer, UninitializedParameter
 
 from modscope.data import Shape, TensorSpec
 from modscope.tracer.modes import past_functions
@@ -17,7 +17,22 @@ Facts = tuple[Any, ...]
 
 PLAIN = frozenset({Tensor, Parameter})  # no subclass: reading their attributes runs nobody's code
 # What a plain tensor is, read in one go; `plain_spec` makes the record of it later.
-facts: Any = attrgetter("shape", "dtype", "device", "layout", "requires_grad")
+_FACTS = ("shape", "dtype", "device", "layout", "requires_grad")
+facts: Any = attrgetter(*_FACTS)
+read = object.__getattribute__  # a tensor of the user's kind may refuse to be asked
+
+
+def is_lazy(tensor: Any) -> bool:
+    """As torch's, which asks the tensor itself."""
+    return issubclass(type(tensor), (UninitializedParameter, UninitializedBuffer))
+
+
+def is_parameter(tensor: Tensor) -> bool:
+    """Whether it counts as a Parameter, which a tensor may say of itself."""
+    try:
+        return isinstance(tensor, Parameter)
+    except Exception:
+        return issubclass(type(tensor), Parameter)
 
 
 def spec(tensor: Tensor) -> TensorSpec:
@@ -28,9 +43,12 @@ def spec(tensor: Tensor) -> TensorSpec:
 def _spec_of(tensor: Tensor) -> TensorSpec:
     if is_lazy(tensor):
         return TensorSpec((), name(tensor.dtype), str(tensor.device), tensor.requires_grad)
-    if tensor.is_nested:
+    if read(tensor, "is_nested"):
         return _nested_spec(tensor)
-    whole = facts(tensor)
+    try:
+        whole = facts(tensor)
+    except Exception:
+        return plain_spec(tuple(read(tensor, each) for each in _FACTS))
     local = getattr(tensor, "_local_tensor", None)
     if isinstance(local, Tensor) and hasattr(tensor, "placements"):
         return _distributed_spec(whole, local, tensor.placements)

@@ -11,12 +11,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
+import torch
 from torch import Tensor
-from torch.nn.parameter import is_lazy
 
 from modscope.tracer.hidden import MOST, PLAIN_VALUES, inside
 from modscope.tracer.identity import Tensors
 from modscope.tracer.modes import past_functions
+from modscope.tracer.specs import is_lazy
 
 
 class Change(NamedTuple):
@@ -77,6 +78,11 @@ def _versions(tensors: Sequence[Tensor]) -> list[int]:
 
 def _read_versions(tensors: Sequence[Tensor]) -> list[int]:
     try:
-        return [tensor._version for tensor in tensors]
+        return list(map(_version, tensors))
     except RuntimeError:  # made in inference mode: nobody counts
-        return [-1 if tensor.is_inference() else tensor._version for tensor in tensors]
+        return [-1 if _is_inference(tensor) else _version(tensor) for tensor in tensors]
+
+
+# past the tensor's own methods
+_version: Any = vars(torch._C.TensorBase)["_version"].__get__
+_is_inference: Any = torch._C.TensorBase.is_inference

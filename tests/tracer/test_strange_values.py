@@ -72,6 +72,45 @@ def test_integers_that_python_does_not_write_are_recorded_by_type() -> None:
     assert given.items[0].items == (Constant("int", "int"), Constant("range", "range"))
 
 
+class Deaf(Tensor):
+    """A tensor that cannot be asked for anything."""
+
+    def __getattribute__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+def deaf() -> Tensor:
+    return Tensor._make_subclass(Deaf, torch.ones(2))
+
+
+class Holds(nn.Module):
+    """Has such a tensor at one of several places."""
+
+    def __init__(self, place: str) -> None:
+        super().__init__()
+        self.linear = nn.Linear(2, 2)
+        self.places = {"list": [deaf()]} if place == "list" else {}
+        if place == "attribute":
+            vars(self)["tensor"] = deaf()
+        if place in ("_buffers", "_parameters"):
+            vars(self)[place]["tensor"] = deaf()
+
+    def forward(self, x: Tensor, given: Any = None) -> Any:
+        return self.linear(x), given
+
+
+@pytest.mark.parametrize("place", ["list", "attribute", "_buffers", "_parameters", "input"])
+def test_a_tensor_that_refuses_questions_is_no_hindrance(place: str) -> None:
+    model, args = Holds(place), (torch.zeros(1, 2), deaf() if place == "input" else None)
+    trace = modscope.trace(model, *args)
+    with modscope.record(model, backward=True, values=True, costs=True) as recorder:
+        model(*args)
+    for each in (trace, recorder.trace):
+        assert [call.path for call in each.calls] == ["", "linear"]
+        assert not each.blind_spots
+    assert modscope.inspect(model).total_params == (8 if place == "_parameters" else 6)
+
+
 class Refuses(RuntimeError):
     """An exception that cannot be asked for anything."""
 
