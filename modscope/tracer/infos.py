@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -52,7 +53,8 @@ class Rows:
     registered: int = 0  # modules from this number on are not
     edges: list[tuple[int, str, int]] = field(default_factory=list)  # holder, name there, module; the first is its path
     roots: set[int] = field(default_factory=set)  # modules that are not registered on their holder
-    parameters: list[tuple[int, str, int]] = field(default_factory=list)  # module, name there, tensor
+    parameter_names: list[tuple[int, tuple[str, ...]]] = field(default_factory=list)  # module, names there
+    parameter_numbers: list[int] = field(default_factory=list)  # tensors, in the order of their names
     buffers: list[tuple[int, str, int, bool]] = field(default_factory=list)  # the same, persistent
     attributes: list[tuple[int, str, int]] = field(default_factory=list)  # module, way to it, tensor
     hidden: list[tuple[int, str, str, range]] = field(default_factory=list)  # module, way, container, modules found
@@ -67,6 +69,14 @@ class Rows:
             if module == len(paths):
                 paths.append(self._join(paths[holder] if holder >= 0 else "", step, module))
         return paths
+
+    @property
+    def parameters(self) -> Iterator[tuple[int, str, int]]:
+        """Module, name there, tensor."""
+        numbers = iter(self.parameter_numbers)
+        for module, names in self.parameter_names:
+            for name in names:
+                yield module, name, next(numbers)
 
     @cached_property
     def sources(self) -> list[Source]:

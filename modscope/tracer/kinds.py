@@ -11,7 +11,10 @@ from torch import nn
 from modscope.tracer.hidden import SIMPLE
 from modscope.tracer.sources import see
 
-STANDARD = frozenset(vars(nn.Module()))  # the attributes that every module has
+_of_any_module = vars(nn.Module())
+STANDARD = frozenset(_of_any_module)  # the attributes that every module has
+TABLES = ("_parameters", "_buffers", "_modules")
+HOOK_DICTS = tuple(name for name, value in _of_any_module.items() if isinstance(value, dict) and name not in TABLES)
 
 
 class Kind:

@@ -164,7 +164,7 @@ class Recorder(ExitStack):
         number = self.captured.add(module, holder, f"[{name}#{nth}]")
         self._look_for_special(first)
         if self.before is not None:
-            self.before.take(self.captured, first)
+            self.before.take(self.captured)
         return number
 
     def _look_for_special(self, first: int) -> None:

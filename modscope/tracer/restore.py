@@ -6,7 +6,7 @@ Every step looks at what there is and mends only what differs, so that it may be
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, repeat
 from operator import attrgetter, is_, itemgetter
 from threading import get_ident
@@ -14,24 +14,21 @@ from typing import Any, ClassVar, TypeVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.utils.hooks import RemovableHandle
 
 from modscope.tracer.bindings import ClassAttributes, Members, Names
+from modscope.tracer.kinds import HOOK_DICTS, TABLES
 from modscope.tracer.modes import past_functions, past_modes
 from modscope.tracer.numbers import Numbers
 from modscope.tracer.shared import alone
-from modscope.tracer.specs import PLAIN
 from modscope.tracer.tree import Captured
 
 _Result = TypeVar("_Result")
 _read = object.__getattribute__
 _PASSING = "_non_persistent_buffers_set"
-_HOLDING = ("_parameters", "_buffers", "_modules")
-_HOOKS = tuple(name for name, value in vars(nn.Module()).items() if isinstance(value, dict) and name not in _HOLDING)
 _DICTS = frozenset({dict, OrderedDict})
-_held: Callable[[Any], tuple[Any, ...]] = itemgetter(*_HOLDING)
-_hooks: Callable[[Any], tuple[Any, ...]] = itemgetter(*_HOOKS)
+_held: Callable[[Any], tuple[Any, ...]] = itemgetter(*TABLES)
+_hooks: Callable[[Any], tuple[Any, ...]] = itemgetter(*HOOK_DICTS)
 _tensor_hooks: Callable[[Tensor], tuple[Any, Any]] = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
 _gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
 _flag: Callable[[Tensor], bool] = attrgetter("requires_grad")
@@ -50,13 +47,14 @@ class ModelState:
     def __init__(self) -> None:
         self._thread = get_ident()
         self.failed: dict[int | str, str] = {}  # what could not be put back, a tensor by its number, and why
+        self._reached = (0, 0, 0)  # modules, parameters and buffers
         self._parts: list[_Modules | _Gradients] = []
         self._classes: dict[int, ClassAttributes] = {}  # by id: a class may refuse to be hashed
         self._numbers: dict[int, Numbers] = {}  # by id of the tensor
 
-    def take(self, captured: Captured, first: int = 0) -> None:
-        """How the modules from this number on are now. Lazy ones become other modules: that cannot be undone."""
-        alone(past_modes, self._take, captured, captured.alive_modules[first:])
+    def take(self, captured: Captured) -> None:
+        """How all that was captured since the last time is now. Lazy modules become others: that cannot be undone."""
+        alone(past_modes, self._take, captured)
 
     def take_gradients(self, tensors: Iterable[Tensor], captured: Captured) -> None:
         """The gradients of leaves, and the hooks on them."""
@@ -69,14 +67,21 @@ class ModelState:
     def _without_gradients(self) -> None:
         with torch.no_grad(): alone(past_modes, self._put_back)  # in one line, for an interrupt  # noqa: E701  # fmt: skip
 
-    def _take(self, captured: Captured, modules: Sequence[nn.Module]) -> None:
+    def _take(self, captured: Captured) -> None:
         if self not in self._running:
             self._running.append(self)
-        for part in self._taken(_Modules, modules):
+        (modules, parameters, buffers), self._reached = self._reached, captured.reached
+        lazy_modules, lazy_tensors = captured.waiting()
+        new = enumerate(captured.alive_modules[modules:], modules)
+        owners = [module for number, module in new if number not in lazy_modules]
+        for part in self._taken(_Modules, owners, captured):
             self._take_classes(part)
-            for buffer in part.buffers:
-                self._take_numbers(buffer, captured.tensors.get(id(buffer), "a buffer"))
-            self._take_gradients(part.parameters, captured)
+        tensors, rows = captured.alive_tensors, captured.rows
+        for _, _, number, _ in rows.buffers[buffers:]:
+            if number not in lazy_tensors:
+                self._take_numbers(tensors[number], number)
+        found = dict.fromkeys(rows.parameter_numbers[parameters:])
+        self._take_gradients([tensors[number] for number in found if number not in lazy_tensors], captured)
 
     def _take_classes(self, part: _Modules) -> None:
         for cls in {id(cls): cls for cls in part.classes}.values():
@@ -86,20 +91,20 @@ class ModelState:
                     self._classes[id(each)] = next(known, None) or ClassAttributes(each)
 
     def _take_gradients(self, tensors: Iterable[Tensor], captured: Captured) -> None:
-        leaves = [tensor for tensor in tensors if type(tensor) is nn.Parameter or tensor.is_leaf]
+        leaves = [tensor for tensor in tensors if type(tensor) is nn.Parameter or _is_leaf(tensor)]
         for part in self._taken(_Gradients, leaves):
             for leaf, gradient in zip(part.owners, part.gradients, strict=True):
                 if gradient is not None:
                     self._take_numbers(gradient, captured.tensors.get(id(leaf), "a gradient"))
 
     def _take_numbers(self, tensor: Tensor, what: int | str) -> None:
-        if id(tensor) not in self._numbers and not tensor.is_meta:
+        if id(tensor) not in self._numbers and not _read(tensor, "is_meta"):
             known = (state._numbers[id(tensor)] for state in self._elsewhere() if id(tensor) in state._numbers)
             numbers = next(known, None) or self._attempt(what, Numbers, tensor, what)
             if numbers is not None:
                 self._numbers[id(tensor)] = numbers
 
-    def _taken(self, kind: type[_Part], owners: Sequence[Any]) -> list[_Part]:
+    def _taken(self, kind: type[_Part], owners: Sequence[Any], *args: Any) -> list[_Part]:
         """How these are now, or were when another thread's recording took them."""
         parts: list[_Part] = []
         for part in (part for state in self._elsewhere() for part in state._parts):
@@ -108,7 +113,7 @@ class ModelState:
                 if not there.isdisjoint(map(id, owners)):
                     parts.append(part)
                     owners = [owner for owner in owners if id(owner) not in there]
-        parts.append(kind(owners))
+        parts.append(kind(owners, *args))
         self._parts += parts
         return parts
 
@@ -139,23 +144,15 @@ class _Modules:
 
     what = "what the modules hold"
 
-    def __init__(self, owners: Sequence[nn.Module]) -> None:
-        self._own(owners)
-        if not PLAIN.issuperset(map(type, chain(self.parameters, self.buffers))):
-            self._own([module for module in owners if not _waits(module)])
-
-    def _own(self, owners: Sequence[nn.Module]) -> None:
+    def __init__(self, owners: Sequence[nn.Module], captured: Captured) -> None:
         self.owners = list(owners)
         self.classes = list(map(type, owners))
-        self._owns: list[dict[str, Any]] = [_read(module, "__dict__") for module in owners]
-        parameters, buffers, children = _columns(self._owns)
-        self.parameters = _tensors(parameters)
-        self.buffers = _tensors(buffers)
+        self._owns: list[dict[str, Any]] = list(map(_read, owners, repeat("__dict__")))
         self._next_hook = RemovableHandle.next_id
-        self._hooks = list(map(_hook_dicts, self._owns))
-        hooked = [each for each in self._hooks if any(each)] if any(chain.from_iterable(self._hooks)) else []
-        self._hooked = set(map(id, chain.from_iterable(hooked)))
-        self._names = Names([*self._owns, *parameters, *buffers, *children, *chain.from_iterable(hooked)])
+        hooked = _these(captured.hooked, owners)
+        hooks = [each for module in hooked for each in _hook_dicts(_read(module, "__dict__"))]
+        self._hooked = set(map(id, hooks))
+        self._names = Names([*self._owns, *_tables(self._owns), *hooks])
         self._members = Members([own[_PASSING] for own in self._owns if _PASSING in own])
 
     def put_back(self) -> None:
@@ -169,7 +166,7 @@ class _Modules:
         self._names.put_back()
         self._members.put_back()
         if RemovableHandle.next_id != self._next_hook:
-            for hooks in chain.from_iterable(self._hooks):
+            for hooks in chain.from_iterable(map(_hook_dicts, self._owns)):
                 if id(hooks) not in self._hooked:
                     hooks.clear()
 
@@ -201,32 +198,32 @@ class _Gradients:
                     del hooks[number]
 
 
-def _columns(owns: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """The modules' parameters, buffers and children; a ScriptModule keeps them in C++."""
+def _is_leaf(value: Any) -> bool:
+    """Of a tensor; what else somebody put among the parameters is none, nor is a tensor that answers no question."""
     try:
-        columns = list(zip(*map(_held, owns), strict=True)) if owns else [(), (), ()]
+        return issubclass(type(value), Tensor) and value.is_leaf
+    except Exception:
+        return False
+
+
+def _these(some: Sequence[nn.Module], owners: Sequence[nn.Module]) -> list[nn.Module]:
+    """Those of some modules that are among the owners."""
+    among = set(map(id, owners)) if some else ()
+    return [module for module in some if id(module) in among]
+
+
+def _tables(owns: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Where the modules keep their parameters, buffers and children; a ScriptModule keeps them in C++."""
+    try:
+        tables = list(chain.from_iterable(map(_held, owns)))
     except KeyError:
-        columns = [tuple(own.get(name) for own in owns) for name in _HOLDING]
-    for column in columns:
-        usual = _DICTS.issuperset(map(type, column))
-        yield list(column) if usual else [each for each in column if type(each) in _DICTS]
-
-
-def _tensors(spaces: Iterable[dict[str, Any]]) -> list[Tensor]:
-    """Each tensor in these once."""
-    found = chain.from_iterable(map(dict.values, spaces))
-    return list({id(each): each for each in found if type(each) in PLAIN or issubclass(type(each), Tensor)}.values())
+        tables = [own.get(name) for own in owns for name in TABLES]
+    usual = _DICTS.issuperset(map(type, tables))
+    return tables if usual else [each for each in tables if type(each) in _DICTS]
 
 
 def _hook_dicts(own: dict[str, Any]) -> Sequence[Any]:
     try:
         return _hooks(own)
     except KeyError:
-        return [own[name] for name in _HOOKS if type(own.get(name)) in _DICTS]
-
-
-def _waits(module: nn.Module) -> bool:
-    """Whether a module is lazy, and has not run."""
-    own = _read(module, "__dict__")
-    columns = list(_columns([own]))
-    return any(map(is_lazy, _tensors(chain(columns[0], columns[1]))))
+        return [own[name] for name in HOOK_DICTS if type(own.get(name)) in _DICTS]

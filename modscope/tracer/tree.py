@@ -11,25 +11,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import count
 from operator import itemgetter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
-from torch.nn.parameter import is_lazy
 
 from modscope.data import ModuleInfo, ModuleTree, Origin, Source, TensorSpec
 from modscope.tracer import specs
 from modscope.tracer.hidden import Search
-from modscope.tracer.infos import HOOKS, Rows, hook_infos
+from modscope.tracer.infos import Rows, hook_infos
 from modscope.tracer.inputs import check
-from modscope.tracer.kinds import STANDARD, Kind
+from modscope.tracer.kinds import HOOK_DICTS, STANDARD, Kind
 from modscope.tracer.modes import past_functions
 from modscope.tracer.shared import collector
+from modscope.tracer.specs import PLAIN
 
 _fixed = itemgetter("training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
-_hook_dicts = itemgetter(*HOOKS)
+_hook_dicts = itemgetter(*HOOK_DICTS)
 _read = object.__getattribute__
 
 
@@ -61,6 +62,8 @@ class Captured:
         self.alive_modules: list[nn.Module] = []
         self.alive_tensors: list[Tensor] = []
         self.alive_containers: list[tuple[int, str, Any]] = []  # what plain attributes hold, with holder and path
+        self.hooked: list[nn.Module] = []  # modules that have hooks
+        self.lazy: list[int] = []  # numbers of tensors whose shape was not known yet
         self._not_plain: deque[tuple[int, dict[str, Any]]] = deque()  # modules whose attributes must be searched
         self._kinds: dict[type, Kind] = {}
         self.rows = Rows()
@@ -87,6 +90,7 @@ class Captured:
         self.alive_modules.clear()
         self.alive_tensors.clear()
         self.alive_containers.clear()
+        self.hooked.clear()
         self._kinds.clear()
 
     @property
@@ -95,9 +99,19 @@ class Captured:
         return self.rows.registered
 
     @property
-    def lazy(self) -> list[int]:
-        """Numbers of tensors whose shape was not known yet."""
-        return [number for number, seen in enumerate(self.rows.specs) if seen is None]
+    def reached(self) -> tuple[int, int, int]:
+        """How many modules there are by now, and names of parameters and of buffers."""
+        return len(self.alive_modules), len(self.rows.parameter_numbers), len(self.rows.buffers)
+
+    def waiting(self) -> tuple[set[int], set[int]]:
+        """The numbers of the modules that are lazy and have not run, and of the tensors they hold."""
+        if not self.lazy:
+            return set(), set()
+        lazy, rows = set(self.lazy), self.rows
+        held = [*((module, tensor) for module, _, tensor in rows.parameters)]
+        held += [(module, tensor) for module, _, tensor, _ in rows.buffers]
+        modules = {module for module, tensor in held if tensor in lazy}
+        return modules, {tensor for module, tensor in held if module in modules}
 
     @property
     def origin(self) -> Origin:
@@ -115,7 +129,7 @@ class Captured:
 
     def parameters(self) -> Iterator[tuple[int, Tensor]]:
         """Every parameter once, with its number, while it is kept alive."""
-        for number in dict.fromkeys(number for _, _, number in self.rows.parameters):
+        for number in dict.fromkeys(self.rows.parameter_numbers):
             yield number, self.alive_tensors[number]
 
     def numbers_by_name(self) -> dict[str, int]:
@@ -137,7 +151,8 @@ class Captured:
     def _walk(self, module: nn.Module, holder: int, step: str) -> None:
         """Rows for a module and all below it, in the order of `named_modules()`, at any depth."""
         numbers, alive, kinds = self.modules, self.alive_modules, self._kinds
-        rows, edges = self.rows.modules, self.rows.edges
+        rows, edges, parameter_names = self.rows.modules, self.rows.edges, self.rows.parameter_names
+        tensors: list[Tensor] = []
         stack: list[tuple[int, str, Any]] = [(holder, step, module)]
         while stack:
             holder, step, module = stack.pop()
@@ -159,34 +174,39 @@ class Captured:
                 hooks = True
             alive.append(module)
             edges.append((holder, step, number))
-            count = self._number_parameters(number, parameters) if parameters else 0
+            given: list[Tensor] = []
+            if parameters:
+                given = [tensor for tensor in parameters.values() if tensor is not None]
+                tensors += given
+                parameter_names.append(
+                    (number, tuple(parameters.keys()) if len(given) == len(parameters) else _given(parameters))
+                )
             if buffers:
                 self._number_buffers(number, buffers, passing)
             cls = type(module)
             kind = kinds.get(cls)
             if kind is None:
                 kind = kinds[cls] = Kind(cls, own)
-            text, plain = kind.look(module, own, count)
+            text, plain = kind.look(module, own, len(given))
             if not plain:
                 self._not_plain.append((number, own))
+            if hooks:
+                self.hooked.append(module)
             rows.append((kind.seen, training is True, text, hook_infos(own) if hooks else ()))
             if children:
                 below = [(number, name, child) for name, child in children.items() if child is not None]
                 below.reverse()
                 stack += below
+        self._number_parameters(tensors)
 
-    def _number_parameters(self, module: int, parameters: Any) -> int:
-        numbers, alive, rows = self.tensors, self.alive_tensors, self.rows.parameters
-        count = 0
-        for name, tensor in parameters.items():
-            if tensor is not None:
-                count += 1
-                number = len(alive)
-                known = numbers.setdefault(id(tensor), number)
-                if known == number:
-                    alive.append(tensor)
-                rows.append((module, name, known))
-        return count
+    def _number_parameters(self, tensors: list[Tensor]) -> None:
+        """Give a number to each that has none: all at once, for there may be very many."""
+        numbers = self.tensors
+        ids = list(map(id, tensors))
+        new = {key: tensor for key, tensor in zip(ids, tensors, strict=True) if key not in numbers}
+        numbers.update(zip(new, count(len(self.alive_tensors)), strict=False))
+        self.alive_tensors += new.values()
+        self.rows.parameter_numbers += map(numbers.__getitem__, ids)
 
     def _number_buffers(self, module: int, buffers: Any, passing: Any) -> None:
         for name, tensor in buffers.items():
@@ -209,18 +229,26 @@ class Captured:
             attributes = [(name, value) for name, value in own.items() if name not in STANDARD]
             for step, container, found in search(holder, attributes):
                 first = len(self.alive_modules)
-                if isinstance(found, nn.Module):
+                if issubclass(type(found), nn.Module):
                     rows.roots.add(first)
                     self._walk(found, holder, step)
                     rows.hidden.append((holder, step, container, range(first, len(self.alive_modules))))
-                elif isinstance(found, nn.Parameter):
+                elif specs.is_parameter(found):
                     rows.loose.append((holder, step, container, self._number(found)))
                 else:
                     rows.attributes.append((holder, step, self._number(found)))
         self.alive_containers += search.entered.values()
-        new = self.alive_tensors[len(rows.specs) :]
+        known = len(rows.specs)
+        new = self.alive_tensors[known:]
         rows.specs += _specs(new)
+        if not PLAIN.issuperset(map(type, new)):
+            self.lazy += [number for number in range(known, len(rows.specs)) if rows.specs[number] is None]
         self._fake = self._fake or FakeTensor in set(map(type, new))
+
+
+def _given(parameters: dict[str, Any]) -> tuple[str, ...]:
+    """The names that are no None: what a layer has left out."""
+    return tuple(name for name, tensor in parameters.items() if tensor is not None)
 
 
 def _unusual(module: nn.Module, own: dict[str, Any]) -> tuple[Any, ...]:
@@ -241,7 +269,7 @@ def _specs(tensors: list[Tensor]) -> list[specs.Facts | TensorSpec | None]:
 
 
 def _read_specs(tensors: list[Tensor]) -> list[specs.Facts | TensorSpec | None]:
-    facts, plain = specs.facts, specs.PLAIN
+    facts, plain = specs.facts, PLAIN
     return [facts(tensor) if type(tensor) in plain else _careful_spec(tensor) for tensor in tensors]
 
 
@@ -252,6 +280,6 @@ def active_fake_mode() -> FakeTensorMode | None:
 
 
 def _careful_spec(tensor: Any) -> TensorSpec | None:
-    if not isinstance(tensor, Tensor) or is_lazy(tensor):
+    if not isinstance(tensor, Tensor) or specs.is_lazy(tensor):
         return None
     return specs.spec(tensor)
