@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -11,6 +13,7 @@ from modscope.config import Config, finder
 from modscope.findings import Report, Skip
 
 if TYPE_CHECKING:
+    from modscope.linter.cache import Cache
     from modscope.linter.pool import Work
     from modscope.linter.run import Outcome, Run
 
@@ -37,7 +40,6 @@ def lint(
     `progress` is told how many files are done. Raises ModscopeError for a path that does not exist and for settings
     that say nothing.
     """
-    from modscope.linter.cache import FOLDER, Cache
     from modscope.linter.files import find
     from modscope.linter.run import Run, room_for_trees
 
@@ -45,10 +47,10 @@ def lint(
     found = list(find(paths, settings))
     skipped = [each for each in found if isinstance(each, Skip)]
     work = [(number, path, settings(path.parent)) for number, path in enumerate(found) if isinstance(path, Path)]
-    run = Run(fix, write, Cache(Path(cache_dir or FOLDER)) if cache else None)
+    run = Run(fix, write, cache)
     outcomes: dict[int, Outcome] = {}
-    with room_for_trees():
-        for number, outcome in _outcomes(work, run, jobs):
+    with room_for_trees(), _answers(cache, cache_dir) as answers:
+        for number, outcome in _outcomes(work, run, answers, jobs):
             outcomes[number] = outcome
             progress(len(outcomes))
     every = [outcomes[number] for number, _, _ in work]
@@ -84,14 +86,46 @@ def lint_source(
     return Report(outcome.findings, 1, fixed=outcome.mended, rewrites=rewrites)
 
 
-def _outcomes(work: list[Work], run: Run, jobs: int | None) -> Iterator[tuple[int, Outcome]]:
+@contextmanager
+def _answers(cache: bool, folder: str | os.PathLike[str] | None) -> Iterator[Cache | None]:
+    """The cache, written down in the end, also of a run that is interrupted."""
+    if not cache:
+        yield None
+        return
+    from modscope.linter.cache import FOLDER, Cache
+
+    answers = Cache(Path(folder or FOLDER))
+    try:
+        yield answers
+    finally:
+        answers.save()
+
+
+def _outcomes(work: list[Work], run: Run, answers: Cache | None, jobs: int | None) -> Iterator[tuple[int, Outcome]]:
     """The outcome of every file, as they come; those that the cache knows first."""
+    from modscope.linter.run import Outcome
+
+    if answers is None:
+        yield from _linted(work, run, jobs)
+        return
     left = []
-    for number, path, config in work:
-        if (known := run.known(path, config)) is not None:
-            yield number, known
+    for each in work:
+        number, path, config = each
+        findings = answers.get(path, config)
+        if findings is None or any(map(run.mends, findings)):
+            left.append(each)
         else:
-            left.append((number, path, config))
+            yield number, Outcome(findings, cached=True)
+    places = {number: (path, config) for number, path, config in left}
+    for number, outcome in _linted(left, run, jobs):
+        if outcome.sources:
+            answers.put(*places[number], outcome.findings, outcome.sources)
+            outcome = replace(outcome, sources=())
+        yield number, outcome
+
+
+def _linted(left: list[Work], run: Run, jobs: int | None) -> Iterator[tuple[int, Outcome]]:
+    """The outcome of every file, linted here or, where that pays or is safer, in other processes."""
     sizes = {number: _size(path) for number, path, _ in left}
     if jobs is None:
         jobs = min(_cores(), sum(sizes.values()) // _WORTH)

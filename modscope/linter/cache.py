@@ -1,119 +1,150 @@
 """What was found in a file stays true while its bytes, its bases' bytes, the rules and the settings are the same.
 
-One entry per file and configuration. An entry that is damaged, of another version, or that cannot be read or written
-is no entry: the file is linted again.
+The answers for one configuration are one file. A file that is damaged, of another version, or that cannot be read or
+written is no cache: what it would have answered is linted again. Of runs at the same time each keeps the answers that
+the others have written.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
-from hashlib import blake2b
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from modscope import __version__
 from modscope.config import Config
 from modscope.findings import Edit, Finding, Fix, Location, Severity
+from modscope.linter.answers import Answer, Answers, load, save
 from modscope.linter.places import Places
+from modscope.linter.sources import Source, Stamp, digest, stamp
 from modscope.linter.text import UnreadableSource, read
 
 FOLDER = ".modscope_cache"
-Lookups = tuple[tuple[str, str | None], ...]  # a module name, and the file it meant
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file that an answer rests on."""
-
-    path: str
-    digest: str | None  # None: it could not be read
-    dots: int  # how far its relative imports go up
-    lookups: Lookups  # the modules looked up from it
-
-
-def digest(*parts: bytes) -> str:
-    """A short name for some bytes that no others have."""
-    whole = blake2b(digest_size=20)
-    for part in parts:
-        whole.update(b"%d:" % len(part) + part)
-    return whole.hexdigest()
 
 
 class Cache:
-    """The entries of one folder, as one run sees them."""
+    """The answers in one folder, as one run sees them."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder
+        self._folder = folder
+        self._disk = _Disk()
+        self._kept: dict[Config, _Kept] = {}
+        self._sources: dict[Source, Source] = {}  # one of those that are equal, for all the answers
+
+    def get(self, path: Path, config: Config) -> tuple[Finding, ...] | None:
+        """What was found in a file before; None where that is not known, or no longer sure."""
+        answer = self._of(config).old.get(os.path.abspath(path))
+        if answer is None or not all(map(self._disk.stands, answer.sources)):
+            return None
+        try:
+            return tuple(_finding(each, str(path)) for each in answer.findings)
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+            return None
+
+    def put(self, path: Path, config: Config, findings: Iterable[Finding], sources: tuple[Source, ...]) -> None:
+        """Note what was found; `sources` are the file itself and those in which its reasons lie."""
+        shared = tuple(self._sources.setdefault(each, each) for each in sources)
+        self._disk.believe(shared)
+        self._of(config).new[os.path.abspath(path)] = Answer(shared, [asdict(each) for each in findings])
+
+    def save(self) -> None:
+        """Write down what is new."""
+        for kept in self._kept.values():
+            if kept.new or self._disk.learned:
+                with suppress(OSError):
+                    kept.save(self._disk)
+
+    def _of(self, config: Config) -> _Kept:
+        if config not in self._kept:
+            self._kept[config] = _Kept(self._folder / f"{digest(repr(config).encode())}.json", self._disk)
+        return self._kept[config]
+
+
+class _Kept:
+    """The answers for one configuration: those that were there, and those that have come."""
+
+    def __init__(self, file: Path, disk: _Disk) -> None:
+        self._file = file
         self._version = _version()
-        self._places = Places()
+        self._state = _state(file)
+        self.old = load(file, self._version)
+        self.new: Answers = {}
+        for answer in self.old.values():
+            disk.believe(answer.sources)
+
+    def save(self, disk: _Disk) -> None:
+        """Raises OSError."""
+        old = self.old if self._state == _state(self._file) else load(self._file, self._version)
+        every = {path: answer for path, answer in (old | self.new).items() if path in self.new or os.path.lexists(path)}
+        stamped = {path: Answer(disk.stamped(answer.sources), answer.findings) for path, answer in every.items()}
+        save(self._file, stamped, self._version)
+
+
+class _Disk:
+    """What lies on disk while the cache is asked; every file is looked at once."""
+
+    def __init__(self) -> None:
+        self.learned = False  # whether a file had to be read that another time need not be
+        self._stamps: dict[str, tuple[str, Stamp]] = {}  # what a file held when its stamp was this
         self._digests: dict[str, str | None] = {}
-        self._configs: dict[Config, bytes] = {}
+        self._standing: dict[int, bool] = {}  # by the id of a source that was loaded
+        self._places = Places()
 
-    def get(self, path: Path, data: bytes, config: Config) -> tuple[Finding, ...] | None:
-        """What was found in these bytes before; None where that is not known, or no longer sure."""
-        file = os.path.abspath(path)
-        try:
-            seal, _, body = self._entry(file, config).read_bytes().partition(b"\n")
-            entry = json.loads(body) if seal.decode() == digest(body) else {}
-            self._digests.setdefault(file, digest(data))
-            if entry.get("version") != self._version or entry["sources"][0][1] != self._digests[file]:
-                return None
-            if all(self._stands(Source(*source)) for source in entry["sources"]):
-                return tuple(_finding(each, str(path)) for each in entry["findings"])
-        except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-            pass
-        return None
+    def believe(self, sources: Iterable[Source]) -> None:
+        """Take the stamps of these sources for later."""
+        for source in sources:
+            if source.stamp and source.digest:
+                self._stamps[source.path] = source.digest, source.stamp
 
-    def put(self, path: Path, config: Config, findings: Iterable[Finding], sources: Iterable[Source]) -> None:
-        """Remember what was found; `sources` are the file itself and those in which its reasons lie."""
-        entry = {
-            "version": self._version,
-            "sources": [(each.path, each.digest, each.dots, each.lookups) for each in sources],
-            "findings": [asdict(each) for each in findings],
-        }
-        body = json.dumps(entry, separators=(",", ":")).encode()
-        target = self._entry(os.path.abspath(path), config)
-        with suppress(OSError):
-            self._write(target, f"{digest(body)}\n".encode() + body)
+    def stamped(self, sources: Iterable[Source]) -> tuple[Source, ...]:
+        """The same sources with the stamps that are known by now."""
+        return tuple(source._replace(stamp=self._stamp(source)) for source in sources)
 
-    def _write(self, target: Path, content: bytes) -> None:
-        if not target.parent.is_dir():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            (self.folder / ".gitignore").write_text("*\n")
-        # no fsync: an entry that a crash left half shows it by its seal
-        temporary = target.with_name(f"{os.urandom(8).hex()}.tmp")
-        try:
-            temporary.write_bytes(content)
-            os.replace(temporary, target)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
+    def _stamp(self, source: Source) -> Stamp | None:
+        known, stamp = self._stamps.get(source.path, (None, None))
+        return stamp if known == source.digest else None
 
-    def _entry(self, file: str, config: Config) -> Path:
-        if config not in self._configs:
-            self._configs[config] = repr(config).encode()
-        name = digest(os.fsencode(file), self._configs[config])
-        return self.folder / name[:2] / f"{name[2:]}.json"
-
-    def _stands(self, source: Source) -> bool:
+    def stands(self, source: Source) -> bool:
         """Whether the file is what it was, and its imports lead where they led."""
-        if self._digest_of(source.path) != source.digest:
-            return False
+        if id(source) not in self._standing:
+            unchanged = self._digest(source.path) == source.digest
+            self._standing[id(source)] = unchanged and self._leads_where_it_led(source)
+        return self._standing[id(source)]
+
+    def _leads_where_it_led(self, source: Source) -> bool:
         roots = self._places.of(source.path, source.dots).roots if source.lookups else ()
         return all(self._places.find(name, roots) == found for name, found in source.lookups)
 
-    def _digest_of(self, path: str) -> str | None:
+    def _digest(self, path: str) -> str | None:
         if path not in self._digests:
-            try:
-                self._digests[path] = digest(read(path))
-            except UnreadableSource:
-                self._digests[path] = None
+            self._digests[path] = self._read(path)
         return self._digests[path]
+
+    def _read(self, path: str) -> str | None:
+        seen = stamp(path)
+        known, before = self._stamps.get(path, (None, None))
+        if seen and seen == before:
+            return known
+        try:
+            known = digest(read(path))
+        except UnreadableSource:
+            return None
+        if seen:
+            self._stamps[path] = known, seen
+            self.learned = True
+        return known
+
+
+def _state(file: Path) -> tuple[int, int, int] | None:
+    try:
+        status = file.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
 
 
 def _version() -> str:

@@ -11,20 +11,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from modscope.linter.cache import Source, digest
-from modscope.linter.collecting import collect, highest_relative_import
-from modscope.linter.facts import (
-    ClassFacts,
-    FileFacts,
-    FunctionFacts,
-    Scope,
-    TableFacts,
-    Targets,
-)
+from modscope.linter.facts import ClassFacts, FileFacts, FunctionFacts, Scope, TableFacts, Targets
 from modscope.linter.heritage import Heritage, Question
 from modscope.linter.known import MODULE_BASES, MODULE_KINDS, TORCH_NN, Kind, canonical, kind_by_name
-from modscope.linter.places import Place, Places
-from modscope.linter.text import UnreadableSource, parse, read
+from modscope.linter.library import Library
 
 _BUILTINS = frozenset(dir(builtins))
 _DEEPEST_FACTORY = 5  # functions returning what functions return
@@ -41,72 +31,27 @@ class Found:
 
 
 class Project:
-    """The files met so far, as facts; a file is read when a name first leads to it."""
+    """Names and classes across files, and what has been found out about them."""
 
-    def __init__(self, known_bases: frozenset[str] = frozenset(), target_torch: tuple[int, int] | None = None) -> None:
+    def __init__(
+        self,
+        known_bases: frozenset[str] = frozenset(),
+        target_torch: tuple[int, int] | None = None,
+        remembers: bool = False,
+    ) -> None:
+        self.library = Library(remembers)
         self.known_bases = MODULE_BASES | known_bases
         self.target_torch = target_torch  # the oldest torch that the code runs on; None: not said
         self.with_weights: dict[tuple[str, str], bool] = {}  # file and class -> what linter.weights has found out
-        self._places = Places()
-        self._files: dict[str, FileFacts | None] = {}
-        self._digests: dict[str, str | None] = {"": None}
-        self._lookups: dict[str, dict[str, str | None]] = {}  # file -> module name -> the file it meant
         self._kinds: dict[tuple[str, str], Kind | None] = {}
         self._found_bases: dict[int, tuple[ClassFacts, list[list[Found]]]] = {}  # by the id of the class's facts
         self.heritage = Heritage(self)
 
     def view(self, tree: ast.Module, data: bytes, path: str) -> FileIndex:
         """The index as the file of this tree sees it; its path may be "" for a text that has none."""
-        self.heritage.look_at(path and os.path.abspath(path), data)
-        if not path:
-            return FileIndex(self, collect(tree, "", 0, Place("__main__", "", ())))
-        path = os.path.abspath(path)
-        return FileIndex(self, self._add(tree, data, path))
-
-    def file(self, path: str) -> FileFacts | None:
-        """The facts of another file; None where it cannot be read."""
-        if path not in self._files:
-            try:
-                data = read(path)
-                self._digests[path] = digest(data)
-                self._add(parse(data), data, path)
-            except UnreadableSource:
-                self._digests.setdefault(path, None)
-                self._files[path] = None
-        return self._files[path]
-
-    def _add(self, tree: ast.Module, data: bytes, path: str) -> FileFacts:
-        dots = highest_relative_import(tree)
-        facts = collect(tree, path, dots, self._places.of(path, dots))
-        self._files[path] = facts
-        self._digests[path] = digest(data)
-        return facts
-
-    def module(self, name: str, near: FileFacts) -> FileFacts | None:
-        """The file that `import name` reads from `near`, if it belongs to the same project."""
-        if name == near.module:
-            return near
-        path = self._places.find(name, near.roots)
-        self._lookups.setdefault(near.path, {})[name] = path
-        return None if path is None else self.file(path)
-
-    def sources(self, path: str, data: bytes) -> list[Source]:
-        """The file with these bytes, and all those that names led to from it, directly or through one another."""
-        reached = [os.path.abspath(path)]
-        self._digests[reached[0]] = digest(data)
-        seen = set(reached)
-        for each in reached:
-            for found in self._lookups.get(each, {}).values():
-                if found is not None and found not in seen:
-                    seen.add(found)
-                    reached.append(found)
-        return [
-            Source(
-                each, self._digests.get(each), facts.dots if facts else 0, tuple(self._lookups.get(each, {}).items())
-            )
-            for each in reached
-            for facts in [self._files.get(each)]
-        ]
+        path = path and os.path.abspath(path)
+        self.heritage.look_at(path, data)
+        return FileIndex(self, self.library.add(tree, data, path))
 
     # ---- names
 
@@ -142,13 +87,13 @@ class Project:
     def _leads(self, star: str, rest: str, near: FileFacts) -> bool:
         """Whether a star import may bring a name: from a file of the project, or as a class that is known by name."""
         known = canonical(f"{star}.{rest}")
-        return known in TORCH_NN or known in self.known_bases or self.module(star, near) is not None
+        return known in TORCH_NN or known in self.known_bases or self.library.module(star, near) is not None
 
     def _split(self, full: str, near: FileFacts) -> tuple[FileFacts | None, str]:
         """The longest part of the name that is a file, and the rest."""
         module, _, rest = full.rpartition(".")
         while module:
-            if file := self.module(module, near):
+            if file := self.library.module(module, near):
                 return file, rest
             module, _, more = module.rpartition(".")
             rest = f"{more}.{rest}"

@@ -69,7 +69,7 @@ class _Worker:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "modscope.linter.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
-        self._send((run.fix, run.write, run.cache and run.cache.folder))
+        self._send((run.fix, run.write, run.remembers))
 
     def lint(self, path: Path, config: Config) -> Outcome | None:
         """The outcome of one file; None where the worker did not live to tell it."""

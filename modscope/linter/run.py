@@ -15,7 +15,7 @@ from modscope.config import Config
 from modscope.errors import ModscopeError
 from modscope.findings import Finding, Rewrite, Skip
 from modscope.linter import rules
-from modscope.linter.cache import Cache
+from modscope.linter.sources import Source, stamp
 from modscope.linter.text import UnreadableSource, read
 
 if TYPE_CHECKING:
@@ -50,35 +50,26 @@ class Outcome:
     rewrite: Rewrite | None = None
     skip: Skip | None = None
     cached: bool = False
+    sources: tuple[Source, ...] = ()  # what the findings rest on, for the cache; none where they are not to be kept
 
 
 class Run:
     """One linting of many files; what one file teaches about a class, the next one knows."""
 
-    def __init__(self, fix: Level | None = None, write: bool = True, cache: Cache | None = None) -> None:
+    def __init__(self, fix: Level | None = None, write: bool = True, remembers: bool = False) -> None:
         self.fix = fix
         self.write = write
-        self.cache = cache
+        self.remembers = remembers  # whether outcomes tell their sources
         self._projects: dict[tuple[tuple[str, ...], tuple[int, int] | None], Project] = {}
         self._rules: dict[tuple[Config, frozenset[str]], rules.Selection] = {}
 
-    def known(self, path: Path, config: Config) -> Outcome | None:
-        """What the cache says of a file; None where it says nothing, or where something is to be mended."""
-        if self.cache is None:
-            return None
-        try:
-            findings = self.cache.get(path, read(str(path)), config)
-        except UnreadableSource:
-            return None
-        if findings is None or (self.fix and any(self._mends(each) for each in findings)):
-            return None
-        return Outcome(findings, cached=True)
-
-    def _mends(self, finding: Finding) -> bool:
-        return finding.fix is not None and (finding.fix.safe or self.fix == "unsafe")
+    def mends(self, finding: Finding) -> bool:
+        """Whether it has a fix that is wanted."""
+        return self.fix is not None and finding.fix is not None and (finding.fix.safe or self.fix == "unsafe")
 
     def file(self, path: Path, config: Config) -> Outcome:
         """Lint one file, mend it if asked."""
+        seen = stamp(path) if self.remembers else None
         try:
             data = read(str(path))
         except UnreadableSource as error:
@@ -87,8 +78,9 @@ class Run:
             return Outcome((error.finding(str(path)),))
         outcome = self.data(data, path, config, self.fix)
         if outcome.rewrite is None:
-            if self.cache is not None:
-                self.cache.put(path, config, outcome.findings, self._project(config).sources(str(path), data))
+            if self.remembers:
+                sources = self._project(config).library.sources(os.path.abspath(path), data, seen)
+                return replace(outcome, sources=sources)
         elif self.write:
             from modscope import atomic
 
@@ -130,5 +122,5 @@ class Run:
 
         key = (config.known_module_bases, config.target_torch)
         if key not in self._projects:
-            self._projects[key] = Project(frozenset(config.known_module_bases), config.target_torch)
+            self._projects[key] = Project(frozenset(config.known_module_bases), config.target_torch, self.remembers)
         return self._projects[key]

@@ -6,7 +6,6 @@ import os
 import pickle
 import sys
 
-from modscope.linter.cache import Cache
 from modscope.linter.run import Run, room_for_trees
 
 
@@ -16,8 +15,7 @@ def main() -> None:
     # whatever else is printed in this process must not come between the outcomes
     outcomes = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    fix, write, folder = pickle.load(orders)
-    run = Run(fix, write, folder and Cache(folder))
+    run = Run(*pickle.load(orders))
     with room_for_trees():
         while True:
             try:

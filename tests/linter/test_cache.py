@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -103,7 +104,8 @@ def test_an_entry_with_one_other_byte_is_no_entry(project: Path) -> None:
     for entry in entries(project):
         data = entry.read_bytes()
         assert json.loads(data.partition(b"\n")[2])
-        entry.write_bytes(data.replace(b'"findings":[{', b'"findings":[],"x":[{').replace(b"plain list", b"plain lisp"))
+        entry.write_bytes(data.replace(b"plain list", b"plain lisp"))
+        assert entry.read_bytes() != data
     assert lint(project) == right
 
 
@@ -141,6 +143,52 @@ def test_an_unchanged_file_is_answered_without_libcst(project: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", "False"]
+
+
+def test_a_file_that_has_long_been_the_same_is_not_even_read(project: Path) -> None:
+    code = (
+        "import sys, time, modscope; from modscope.config import Config\n"
+        "now = time.time_ns; time.time_ns = lambda: now() + 60_000_000_000  # a minute later\n"
+        "opened = []\n"
+        "sys.addaudithook(lambda event, given: opened.append(str(given[0])) if event == 'open' else None)\n"
+        f"report = modscope.lint([{str(project)!r}], cache=True, cache_dir={str(project.parent / 'cache')!r})\n"
+        "print(report.cached, len(report), sum(path.endswith(('net.py', 'base.py')) for path in opened) > 0)"
+    )
+    runs = [
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    assert runs == ["0 1 True\n", "2 1 False\n"]
+
+
+def test_a_file_of_the_same_size_and_time_is_linted_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 60_000_000_000)  # all files have long been what they are
+    assert len(lint(project)) == 1
+    file = project / "net.py"
+    before = file.stat()
+    while file.stat().st_ctime_ns == before.st_ctime_ns:  # the file system's clock ticks
+        file.write_text(HEIR.replace("[nn.Linear(1, 1)]", "(nn.Linear(1, 1))"))
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (file.stat().st_size, file.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert len(lint(project)) == 0
+
+
+def test_a_copied_cache_answers_for_files_that_are_the_same_by_their_bytes(project: Path) -> None:
+    lint(project)
+    for file in project.glob("*.py"):
+        text = file.read_bytes()
+        file.unlink()
+        file.write_bytes(text)
+    assert lint(project).cached == 2
+
+
+def test_what_was_found_elsewhere_stays_known(project: Path) -> None:
+    lint(project)
+    (project / "more").mkdir()
+    (project / "more" / "other.py").write_text(HEIR)
+    modscope.lint([project / "more"], LIST, cache=True, cache_dir=project.parent / "cache")
+    assert lint(project).cached == 3
 
 
 def test_the_folder_keeps_itself_out_of_git(project: Path) -> None:
