@@ -157,7 +157,8 @@ def _hidden_from_view(trace: Trace) -> set[str]:
     if trace.error is not None or not trace.calls:
         return set(trace.tree)
     opaque = {call.path for call in trace.calls if call.opaque is not None}
-    opaque.update(note.path for note in trace.blind_spots if note.path is not None)
+    # what is compiled ran eagerly, and was seen
+    opaque.update(note.path for note in trace.blind_spots if note.path is not None and note.kind != "compiled")
     hidden: set[str] = set()
     for module in trace.tree.modules:  # parents come before their children
         if module.path in opaque or module.path in hidden:

@@ -7,24 +7,88 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
-from typing import Any
+from importlib.machinery import ModuleSpec, PathFinder
+from types import FunctionType, ModuleType
+from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
+from modscope.tracer import calls
 from modscope.tracer.shared import Shared
+
+if TYPE_CHECKING:
+    from modscope.tracer.watch import Watch
+
+WATCHED = "it ran eagerly while it was watched"
+_DYNAMO = "torch._dynamo.eval_frame"
 
 
 def _dynamo() -> Any:
     """torch's compiler, where anything has loaded it."""
-    return sys.modules.get("torch._dynamo.eval_frame")
+    return sys.modules.get(_DYNAMO)
+
+
+class _Stance:
+    """What dynamo reads whenever something compiled is called."""
+
+    def __init__(self, before: Any) -> None:
+        self.before = before
+
+    @property
+    def stance(self) -> str:
+        watch, asking = calls.watch_here(), sys._getframe(1)
+        # what must not be compiled, too, is called by way of dynamo, and has no callback
+        if watch is not None and asking.f_back is not None and callable(asking.f_locals.get("callback")):
+            _note(watch, asking.f_back.f_locals.get("fn"))
+        return "force_eager"
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.before, name)
+
+
+def _note(watch: Watch, function: Any) -> None:
+    """A compiled function ran; that modules are compiled is known, and what torch compiles is an op of its own."""
+    if isinstance(function, FunctionType) and not (function.__module__ or "").startswith("torch."):
+        module = None if watch.running is None else watch.running.module
+        watch.recorder.note("compiled", f"{function.__qualname__}() is compiled; {WATCHED}", module)
+
+
+class _OnLoad:
+    """Sets the stance as soon as anything loads torch's compiler, as torch.cond does."""
+
+    def find_spec(self, name: str, path: Any = None, target: ModuleType | None = None) -> ModuleSpec | None:
+        if name != _DYNAMO:
+            return None
+        spec: Any = PathFinder.find_spec(name, path, target)
+        run = spec.loader.exec_module
+
+        def exec_module(module: ModuleType) -> None:
+            del spec.loader.exec_module
+            run(module)
+            _take_stance(module)
+
+        spec.loader.exec_module = exec_module
+        return spec  # type: ignore[no-any-return]
+
+
+_on_load: Any = _OnLoad()
+
+
+def _take_stance(dynamo: Any) -> None:
+    dynamo._stance = _Stance(dynamo._stance)
 
 
 def _force_eager() -> None:
     if dynamo := _dynamo():
-        dynamo._stance = dynamo.DynamoStance("force_eager")
+        _take_stance(dynamo)
+    else:
+        sys.meta_path.insert(0, _on_load)
 
 
 def _compile_again(before: Any) -> None:
+    sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _on_load]
+    if before is None and (dynamo := _dynamo()) and isinstance(dynamo._stance, _Stance):
+        before = dynamo._stance.before  # it was loaded meanwhile
     if before is not None:
         _dynamo()._stance = before
 

@@ -43,9 +43,9 @@ _HIDDEN = {
 
 
 class Function:
-    """One torch function. `fresh`: its outputs never share memory with its inputs."""
+    """One torch function. `fresh`: its outputs never share memory with its inputs; `higher`: it runs functions."""
 
-    __slots__ = ("careful", "escape", "fresh", "function", "kernel", "name", "quiet", "writes")
+    __slots__ = ("careful", "escape", "fresh", "function", "higher", "kernel", "name", "quiet", "writes")
 
     def __init__(self, function: Any) -> None:
         self.name = _name(function)
@@ -53,7 +53,8 @@ class Function:
         self.escape = self.name in ESCAPES
         self.writes = _writes(function, self.name)
         self.fresh = self.writes is None and _is_fresh(function, self.name)
-        self.careful = self.escape or self.writes is not None
+        self.higher = isinstance(function, torch._ops.HigherOrderOperator)
+        self.careful = self.escape or self.higher or self.writes is not None
         self.quiet = self.name == "grad" and getattr(function, "__name__", None) == "__get__"  # p.grad runs nothing
         # Only torch's own are kept: a user's function may hold tensors.
         home = getattr(function, "__module__", None) or ""

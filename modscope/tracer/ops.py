@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from modscope.tracer.watch import Running, Watch
 
 
+UNSEEN = "ran eagerly the functions that it was given: their ops were not seen"
+
+
 class OpRow(NamedTuple):
     """One op that ran."""
 
@@ -101,6 +104,9 @@ class OpLog:
             targets = list(function.writes(args, kwargs)) if function.writes is not None else []
             if kwargs and (out := kwargs.get("out")) is not None:
                 targets += _tensors_in((out,), {})
+            if function.higher:
+                module = None if self._watch.running is None else self._watch.running.module
+                self._watch.recorder.note("higher-order", f"{function.name}() {UNSEEN}", module)
             if not targets and not function.escape:
                 return None
             return Pending(function, self._read(args, kwargs), targets, tuple(map(self._tensors.refer, targets)))

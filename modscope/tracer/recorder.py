@@ -17,7 +17,7 @@ from modscope.errors import ModscopeError
 from modscope.tracer import calls
 from modscope.tracer.backward import Backward
 from modscope.tracer.build import Rows, build
-from modscope.tracer.compiled import compiled, compiler
+from modscope.tracer.compiled import WATCHED, compiled, compiler
 from modscope.tracer.failures import failure, read
 from modscope.tracer.figures import Figures, values_of
 from modscope.tracer.identity import Tensors
@@ -73,7 +73,7 @@ class Recorder(ExitStack):
         self._look_for_special(0)
         made_faster = dict(compiled(self.captured.alive_modules))
         for number in made_faster:
-            self.note("compiled", "is compiled; it ran eagerly while it was watched", number)
+            self.note("compiled", f"is compiled; {WATCHED}", number)
         compiler.need(self)
         swapping.need(self)
         self._original = calls.begin(self, compiled=any(made_faster.values()))

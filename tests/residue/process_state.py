@@ -158,6 +158,7 @@ def _interpreter() -> dict[str, Any]:
         "signal handlers": tuple(map(signal.getsignal, _SIGNALS)),
         "gc": (gc.isenabled(), gc.get_threshold(), gc.get_debug(), len(gc.callbacks)),
         "recursion limit": sys.getrecursionlimit(),
+        "import finders": tuple(map(repr, sys.meta_path)),
         "switch interval": sys.getswitchinterval(),
         "trace function": (sys.gettrace(), threading.gettrace()),
         "profile function": (sys.getprofile(), threading.getprofile()),

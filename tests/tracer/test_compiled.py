@@ -1,0 +1,101 @@
+"""What torch compiles, and what runs other functions: eagerly while it is watched, and the trace says so."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import modscope
+
+Forward = Callable[[Any, Tensor], Tensor]
+
+
+class Model(nn.Module):
+    """Runs a function on its only child."""
+
+    def __init__(self, function: Forward) -> None:
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+        self.spare = nn.Linear(3, 3)
+        self.function = [function]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.function[0](self, x)
+
+
+def never(graph: Any, inputs: Any) -> Any:
+    raise AssertionError("compiled")
+
+
+@torch.compile(backend=never)
+def compiled(model: Model, x: Tensor) -> Tensor:
+    return torch.sin(model.linear(x))
+
+
+@torch.compiler.disable
+def disabled(model: Model, x: Tensor) -> Tensor:
+    return torch.sin(model.linear(x))
+
+
+def compiled_inside(model: Model, x: Tensor) -> Tensor:
+    act: Callable[[Tensor], Tensor] = torch.compile(lambda x: model.linear(x).sin(), backend=never)
+    return act(x)
+
+
+def branches(model: Model, x: Tensor) -> Tensor:
+    result: Tensor = torch.cond(x.sum() > 0, lambda x: model.linear(x), lambda x: x * 2, (x,))
+    return result
+
+
+@pytest.mark.parametrize(
+    ("function", "notes"),
+    [
+        (compiled, [("compiled", "compiled() is compiled; it ran eagerly while it was watched")]),
+        (disabled, []),
+        (
+            compiled_inside,
+            [("compiled", "compiled_inside.<locals>.<lambda>() is compiled; it ran eagerly while it was watched")],
+        ),
+        (branches, [("higher-order", "cond() ran eagerly the functions that it was given: their ops were not seen")]),
+    ],
+)
+def test_a_function_that_ran_eagerly_is_told(function: Forward, notes: list[tuple[str, str]]) -> None:
+    model = Model(function)
+    trace = modscope.trace(model, torch.ones(2, 3))
+    assert [call.path for call in trace.calls] == ["", "linear"]
+    assert [(note.kind, note.message) for note in trace.blind_spots] == notes
+    hidden = function is branches
+    assert ("sin" in [op.name for op in trace.ops]) is not hidden
+    assert modscope.compare(trace).unknown == (("spare",) if hidden else ())
+
+
+FIRST_USE = """
+import sys, torch, modscope
+from torch import nn
+class Branches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(3, 3)
+    def forward(self, x):
+        return torch.cond(x.sum() > 0, lambda x: self.linear(x), lambda x: x * 2, (x,))
+assert "torch._dynamo.eval_frame" not in sys.modules
+before = list(sys.meta_path)
+trace = modscope.trace(Branches(), torch.ones(2, 3))
+assert [call.path for call in trace.calls] == ["", "linear"]
+dynamo = sys.modules["torch._dynamo.eval_frame"]
+assert sys.meta_path == before
+assert type(dynamo._stance) is dynamo.DynamoStance
+assert dynamo._stance.stance == "default"
+assert not hasattr(dynamo.__spec__.loader, "__dict__") or "exec_module" not in vars(dynamo.__spec__.loader)
+"""
+
+
+def test_a_compiler_that_the_forward_is_the_first_to_load_stays_out() -> None:
+    done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
