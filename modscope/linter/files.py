@@ -31,16 +31,15 @@ def find(paths: Iterable[str | os.PathLike[str]], settings: Settings) -> Iterato
             raise ModscopeError(f"no such file or folder: {str(top)!r}")
         if excluded_by_force(top, settings):
             continue
-        for found in _below(top, settings) if top.is_dir() else (top,):
-            # two ways to one file are one file: a link beside it, an argument given twice
-            key = found.file if isinstance(found, Skip) else os.path.realpath(found)
+        # two ways to one file are one file: a link beside it, an argument given twice
+        for key, found in _below(top, settings) if top.is_dir() else [(os.path.realpath(top), top)]:
             if key not in seen:
                 seen.add(key)
                 yield found
 
 
-def _below(top: Path, settings: Settings) -> Iterator[Path | Skip]:
-    """The files below a folder, by name.
+def _below(top: Path, settings: Settings) -> Iterator[tuple[str, Path | Skip]]:
+    """The files below a folder, by name; each after the path that it has without links.
 
     A folder that was asked for is looked into also where a pattern leaves it out; the patterns then start there.
     """
@@ -57,30 +56,47 @@ def _below(top: Path, settings: Settings) -> Iterator[Path | Skip]:
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
-            yield Skip(str(folder), f"cannot be listed: {error.strerror or error}")
+            yield str(folder), Skip(str(folder), f"cannot be listed: {error.strerror or error}")
             continue
+        real = os.path.realpath(folder)
+        leaves_out = _leaving_out(folder, config, anyway or Path(config.root or top), ignores)
         folders = []
         for entry in listed:
-            path = folder / entry.name
             is_folder = entry.is_dir(follow_symlinks=False)
-            if not (is_folder or entry.name.endswith(ENDINGS)) or (entry.is_symlink() and path.is_dir()):
+            if not is_folder and not entry.name.endswith(ENDINGS):
                 continue
-            if excluded(path, is_folder, config, anyway or Path(config.root or top)) or _ignored(
-                path, is_folder, ignores
-            ):
+            if (entry.is_symlink() and os.path.isdir(entry.path)) or leaves_out(entry.name + "/" * is_folder):
                 continue
+            path = folder / entry.name
             if is_folder:
                 folders.append((path, ignores))
             else:
-                yield path
+                yield os.path.realpath(path) if entry.is_symlink() else os.path.join(real, entry.name), path
         stack += reversed(folders)
+
+
+def _leaving_out(folder: Path, config: Config, root: Path, ignores: Ignores) -> Callable[[str], bool]:
+    """Whether patterns leave out what lies in a folder, by its name there; a folder's name ends in a slash."""
+    inside, excludes = _inside(folder, root), _excludes(config)
+    near = [(above, spec) for at, spec in reversed(ignores) if (above := _inside(folder, at)) is not None]
+
+    def leaves_out(name: str) -> bool:
+        if inside is not None and excludes.match_file(inside + name):
+            return True
+        said = (spec.check_file(above + name).include for above, spec in near)
+        return next((each for each in said if each is not None), False)
+
+    return leaves_out
 
 
 def excluded(path: Path, is_folder: bool, config: Config, root: Path | None = None) -> bool:
     """Whether the `exclude` patterns leave a path out, relative to `root` or else the configuration's."""
     name = _relative(path, root or Path(config.root or "."))
-    patterns = tuple(map(_from_here, (*config.exclude, *config.extend_exclude)))
-    return name is not None and bool(_spec(patterns).match_file(name + "/" * is_folder))
+    return name is not None and bool(_excludes(config).match_file(name + "/" * is_folder))
+
+
+def _excludes(config: Config) -> GitIgnoreSpec:
+    return _spec(tuple(map(_from_here, (*config.exclude, *config.extend_exclude))))
 
 
 def ignored_rules(path: Path, config: Config) -> frozenset[str]:
@@ -113,8 +129,13 @@ def excluded_by_force(path: Path, settings: Settings) -> bool:
 
 
 def _relative(path: Path, root: Path) -> str | None:
-    name = os.path.relpath(path, root).replace(os.sep, "/")
-    return None if name == "." or name.startswith("../") or name == ".." else name
+    return (_inside(path, root) or "")[:-1] or None
+
+
+def _inside(folder: Path, root: Path) -> str | None:
+    """What stands before the names in a folder, seen from another one; None for one that lies outside it."""
+    name = os.path.relpath(folder, root).replace(os.sep, "/")
+    return "" if name == "." else None if name.startswith("../") or name == ".." else f"{name}/"
 
 
 @cache

@@ -36,7 +36,7 @@ class Places:
         for _ in range(dots):
             base = os.path.dirname(base)  # a folder without __init__.py is a package too when it is imported from
         top = min(top, base, key=len)
-        package = os.path.relpath(folder, top).replace(os.sep, ".").strip(".")
+        package = folder[len(top) :].replace(os.sep, ".").strip(".")
         stem = name.rpartition(".")[0]
         module = package if stem == "__init__" else f"{package}.{stem}".lstrip(".")
         return Place(module, package, self._roots_of(folder, top))
