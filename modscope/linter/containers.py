@@ -108,7 +108,19 @@ def _registered(attribute: str, held: Holding, escapes: Escapes, module: ModuleC
     """Whether anything in the class registers the container, or what it holds, by another way."""
     if held.unknown or attribute in module.registered or escapes.answered(attribute):
         return True
+    if attribute.startswith("{") and _may_be_meant(escapes, module):
+        return True
     return escapes.registers((None, attribute), State.CONTAINER)
+
+
+def _may_be_meant(escapes: Escapes, module: ModuleClass) -> bool:
+    """Whether an attribute whose name is computed may be registered by a name that is not, or by its name again."""
+    looked_up = (call for method in module.once(setting_up) for call in module.nodes(cst.Call, within=method))
+    if any(isinstance(call.func, cst.Name) and call.func.value in ("getattr", "vars") for call in looked_up):
+        return True
+    flows = module.once(Flows)
+    unset = [place for place in flows.uses if place[0] is None and place not in flows.into]
+    return any(escapes.registers(place, State.CONTAINER) for place in unset)
 
 
 def _too_early(flow: Flow, module: ModuleClass) -> bool:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from modscope.linter import cst
+from modscope.linter.candidate import Candidate
 from modscope.linter.facts import ClassFacts, FileFacts, Function, dotted, statements
 from modscope.linter.index import FileIndex, Project
 from modscope.linter.known import MODULE_KINDS, NAMED_TUPLES, TORCH_NN, Kind
@@ -23,15 +26,32 @@ _READERS = frozenset({"len", "enumerate", "zip", "range", "print", "reversed", "
 _CONTAINERS: Mapping[str, Shape] = {"list": "list", "dict": "dict", "OrderedDict": "dict", "set": "set"}
 
 
+@dataclass(frozen=True, slots=True)
+class Put:
+    """An argument that a method puts into an attribute's container."""
+
+    attribute: str
+    argument: str
+    place: int  # among the arguments after `self`
+
+
+Deed = Shape | tuple[Put, ...] | None
+
+
 class Inherited:
     """What the bases of the same project do with the instance."""
 
-    def __init__(self, module: ModuleClass) -> None:
+    def __init__(self, module: ModuleClass | Candidate) -> None:
         self._deeds = module.index.inherited(_deeds, module.facts)
 
     def calls(self, method: str) -> bool:
         """Whether a base's `__init__` calls a method, directly or through its own methods."""
         return ("calls", method) in self._deeds
+
+    def puts(self, method: str) -> tuple[Put, ...]:
+        """Which arguments a method puts into plain containers, and does nothing else with."""
+        found: tuple[Put, ...] = self._deeds.get(("puts", method), ())
+        return found
 
     def hands(self, attribute: str) -> bool:
         """Whether an attribute is given to a call, which may register it."""
@@ -43,11 +63,11 @@ class Inherited:
         return shape
 
 
-def _deeds(project: Project, file: FileFacts, facts: ClassFacts) -> dict[tuple[str, str], Shape | None]:
+def _deeds(project: Project, file: FileFacts, facts: ClassFacts) -> dict[tuple[str, str], Deed]:
     """What one class does."""
     node = project.heritage.definition(file, facts)
     methods = {} if node is None else _methods(node)
-    found: dict[tuple[str, str], Shape | None] = {
+    found: dict[tuple[str, str], Deed] = {
         ("calls", name): None for method in _reached(methods) for name in _called_on_self(method)
     }
     for name, method in methods.items():
@@ -56,6 +76,7 @@ def _deeds(project: Project, file: FileFacts, facts: ClassFacts) -> dict[tuple[s
         if name in ANSWERS:
             found |= {("hands", attribute): None for attribute in _attributes(method, _own(method))}
         found |= {("keeps", attribute): shape for attribute, shape in _plain(method)}
+        found[("puts", name)] = tuple(_puts(method))
     return found
 
 
@@ -64,6 +85,17 @@ def setting_up(module: ModuleClass) -> frozenset[cst.FunctionDef]:
     calls = module.once(Inherited).calls
     hooks = (name for name in module.methods if _SETS_UP.match(name) or calls(name))
     return frozenset((*module.init, *module.reached_from(*hooks)))
+
+
+def handed_up(module: ModuleClass, call: cst.Call) -> Iterator[tuple[str, cst.BaseExpression]]:
+    """What a call gives to a method of a base that only puts it into a container, and the attribute with that."""
+    name = module.attribute(call.func)
+    if name is None or name in module.methods or any(arg.star for arg in call.args):
+        return
+    for put in module.once(Inherited).puts(name):
+        for place, arg in enumerate(call.args):
+            if arg.keyword.value == put.argument if arg.keyword else place == put.place:
+                yield put.attribute, arg.value
 
 
 def is_named_tuple(index: FileIndex, name: str) -> bool:
@@ -183,6 +215,24 @@ def _plain(method: Function) -> Iterator[tuple[str, Shape | None]]:
                 yield name, _container(value)
             case ast.AnnAssign(ast.Attribute(ast.Name(owner), name), value=ast.expr() as value) if owner == own:
                 yield name, _container(value)
+
+
+def _puts(method: Function) -> Iterator[Put]:
+    own = _own(method)
+    arguments = [each.arg for each in (*method.args.posonlyargs, *method.args.args)][1:]
+    used = Counter(node.id for node in ast.walk(method) if isinstance(node, ast.Name))
+    for statement in statements(method.body):
+        match statement:
+            case ast.Expr(ast.Call(ast.Attribute(ast.Attribute(ast.Name(owner), name), verb), [*_, ast.Name(given)])):
+                fills = verb in ("append", "insert", "add")
+            case ast.Assign([ast.Subscript(ast.Attribute(ast.Name(owner), name))], ast.Name(given)):
+                fills = True
+            case ast.AugAssign(ast.Attribute(ast.Name(owner), name), ast.Add(), ast.List([ast.Name(given)])):
+                fills = True
+            case _:
+                continue
+        if fills and owner == own and given in arguments and used[given] == 1:
+            yield Put(name, given, arguments.index(given))
 
 
 def _container(value: ast.expr) -> Shape | None:

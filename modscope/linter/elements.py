@@ -237,6 +237,9 @@ class Elements:
         if place is not None and (place, Role.CALLED) in self.seen:
             return
         self.seen.add((place or (None, ""), Role.CALLED))
+        if (method := self.module.methods.get(self.module.attribute(node) or "")) is not None:
+            yield from ((value, Role.ELEMENT) for value in self.flows.results(method)[0])
+            return
         param = self.parameter(place)
         flows = [] if place is None else self.flows.into.get(place, [])
         if param is not None and param.default is not None and not _is_none(param.default):

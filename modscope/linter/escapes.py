@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from modscope.linter import cst
 from modscope.linter.contained import ITERABLES, MAKERS, State
-from modscope.linter.definitions import ANSWERS, Inherited, is_named_tuple, setting_up
+from modscope.linter.definitions import ANSWERS, Inherited, handed_up, is_named_tuple, setting_up
 from modscope.linter.flows import FILLERS, Flows, Place
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
@@ -212,6 +212,8 @@ class Escapes:
 
     def _given(self, call: cst.Call, arg: cst.Arg, state: State) -> State | list[tuple[Place, State] | None]:
         """What a call does with an argument: the form in which it returns it, or the places it goes to."""
+        if (place := self.flows.set_by(call)) is not None and state in (State.CONTAINER, State.NESTED):
+            return [(place, state)]
         if self._registrar(call):
             return [None]
         if (filler := self.flows.filler(call)) is not None:
@@ -224,6 +226,8 @@ class Escapes:
                 if value is arg.value:
                     return [((function, param.name.value), state)]
             return [None]
+        if into := [attribute for attribute, value in handed_up(self.module, call) if value is arg.value]:
+            return [((None, attribute), State.CONTAINER) for attribute in into]
         name = self.module.name_of(call.func) or ""
         if name == "copy.deepcopy":
             return []  # the copy is another value

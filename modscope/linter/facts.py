@@ -58,8 +58,9 @@ class FunctionFacts:
 
     returns: Targets  # dotted names, as written, of what its return statements call; None for anything else
     scope: Scope = field(repr=False)
-    container: str | None = None  # "list", "tuple" or "dict", where it returns nothing but these
-    elements: Targets = ()  # of what it puts into them: the dotted names called; None for anything else
+    container: str | None = None  # "list", "tuple", "dict" or "generator", where it returns nothing but these
+    elements: Targets = ()  # of what it puts into them: the dotted names called, "@0" for copies of the first
+    # argument; None for anything else
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from modscope.linter import cst
+from modscope.linter.definitions import handed_up
 from modscope.linter.module import ModuleClass
 from modscope.linter.owners import in_dict, whole
 
@@ -220,6 +221,15 @@ class Flows:
         fit = all(isinstance(each, cst.Tuple) and len(each.elements) == length for each in returned)
         return returned if fit and not yielded else []
 
+    def set_by(self, call: cst.Call) -> Place | None:
+        """The attribute that `setattr(self, name, value)` sets: by its name, or by `{name}` where that is computed."""
+        match call:
+            case cst.Call(func=cst.Name("setattr"), args=[own, name, _]) if self.module.is_self(own.value):
+                if isinstance(name.value, cst.SimpleString):
+                    return None, str(name.value.evaluated_value)
+                return None, f"{{{self.module.code(name.value)}}}"
+        return None
+
     def filler(self, call: cst.Call) -> cst.Attribute | None:
         """The `x.append` that is called, by itself or by a variable for it."""
         place = self.place(call.func) if isinstance(call.func, cst.Name) else None
@@ -229,10 +239,8 @@ class Flows:
 
     def _call(self, call: cst.Call) -> None:
         match call:
-            case cst.Call(func=cst.Name("setattr"), args=[own, cst.Arg(value=cst.SimpleString() as name), given]):
-                if self.module.is_self(own.value):
-                    place = (None, str(name.evaluated_value))
-                    self.into.setdefault(place, []).append(Flow(given.value, How.WHOLE, call))
+            case cst.Call(func=cst.Name("setattr"), args=[_, _, given]) if (place := self.set_by(call)) is not None:
+                self.into.setdefault(place, []).append(Flow(given.value, How.WHOLE, call))
             case cst.Call(args=[first, *_]) if (filler := self.filler(call)) is not None:
                 owner, verb = filler.value, filler.attr.value
                 for arg in call.args if verb == "update" else call.args[-1:]:
@@ -242,6 +250,8 @@ class Flows:
                     self._add(
                         whole(owner), arg.value, How.INSIDE if several else How.ELEMENT, key if not named else None
                     )
+        for attribute, value in handed_up(self.module, call):
+            self.into.setdefault((None, attribute), []).append(Flow(value, How.ELEMENT, call))
         if (function := self.callee(call)) is not None:
             self.calls.setdefault(function, []).append(call)
             for param, value in self.parameters(call, function):

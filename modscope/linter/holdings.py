@@ -14,7 +14,7 @@ from modscope.linter.index import FileIndex
 from modscope.linter.known import MODULE_KINDS
 from modscope.linter.module import ModuleClass
 
-_SHAPES: dict[str, Shape] = {"list": "list", "tuple": "tuple", "dict": "dict"}
+_SHAPES: tuple[Shape, ...] = ("list", "tuple", "dict")
 _CHILDREN = frozenset({"children", "modules"})
 _STEPS = 30_000  # nodes looked at for the containers of one class; past them nothing is said
 
@@ -183,24 +183,34 @@ class Holdings(Elements):
                 self.found.elements.append(Element(call, Held.WEIGHTED, self.module.code(call)))
             case _ if self.module.kind_of(call) in MODULE_KINDS:
                 self.found.registers |= role is Role.KEPT
-            case _ if (shape := self.of_project(call)) is not None:
-                self.found.shapes.extend([shape] if role is Role.KEPT else ())
+            case _ if (made := self.of_project(call)) is not None:
+                self.found.shapes.extend(shape for shape in _SHAPES if shape == made and role is Role.KEPT)
                 self.found.keys.append(None)
             case _:
                 self.add(call, Held.OTHER)
                 self.found.unknown |= role is Role.KEPT
 
-    def of_project(self, call: cst.Call) -> Shape | None:
-        """The container that a function outside the class always returns; its elements are noted."""
+    def of_project(self, call: cst.Call) -> str | None:
+        """What kind of container a function outside the class always returns; its elements are noted."""
         name = self.module.name_of(call.func)
         found = name and self.module.index.find(name)
         if not found or found.file is None or not isinstance(found.what, FunctionFacts):
             return None
         view = FileIndex(self.module.index.project, found.file)
         for called in found.what.elements:
+            if called and called.startswith("@"):
+                self.add_copy(call, int(called[1:]))
+                continue
             full = called and view.resolve(called, found.what.scope, from_method=True)
             self.add_kind(call, view.kind(full) if full else None, f"{called} of {self.module.code(call.func)}()")
-        return _SHAPES.get(found.what.container or "")
+        return found.what.container
+
+    def add_copy(self, call: cst.Call, place: int) -> None:
+        """Note a copy of what stands at a place among the arguments."""
+        arg = call.args[place] if place < len(call.args) else None
+        given = arg.value if arg and not arg.star and arg.keyword is None else None
+        made = given is not None and (self.is_module(given) or self.module.kind_of(given) in MODULE_KINDS)
+        self.add(call, Held.WEIGHTED if made else Held.OTHER, self.module.code(call))
 
     def is_fresh(self, owner: cst.BaseExpression) -> bool:
         """Whether the owner of `.children()` is a Module that was made here and is not registered."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modscope.linter.candidate import Candidate, parts
-from modscope.linter.definitions import is_named_tuple
+from modscope.linter.definitions import Inherited, is_named_tuple
 from modscope.linter.facts import Function, FunctionFacts, dotted, statements
 from modscope.linter.known import MODULE_KINDS, Kind
 
@@ -106,7 +106,10 @@ class _Search:
                     fillers[name] = owner
                 case ast.Expr(ast.Call(ast.Name(name), [*_, value])) if name in fillers:
                     self.put(fillers[name], value, "filling", function.name, own)
-                case ast.Expr(ast.Call(ast.Attribute(ast.Name(owner), method), given)) if owner == own:
+                case ast.Expr(ast.Call(ast.Attribute(ast.Name(owner), method), given, named)) if owner == own:
+                    for put in () if method in self.methods else self.candidate.once(Inherited).puts(method):
+                        for value in (*given, *(each.value for each in named)):
+                            self.put(ast.Attribute(ast.Name(own), put.attribute), value, "filling", function.name, own)
                     places = (_place(each, function.name, own) for each in given)
                     self.passed |= {(place[1], method) for place in places if place and place[0] == "self"}
         self.callables |= {(function.name, name) for name in callables}
@@ -275,8 +278,9 @@ def _puts(statement: ast.stmt) -> Iterator[tuple[ast.expr, ast.expr, _How]]:
             yield target, iterable, "part"
         case ast.If(ast.NamedExpr(target, value)) | ast.While(ast.NamedExpr(target, value)):
             yield target, value, "whole"
-        case ast.Expr(ast.Call(ast.Name("setattr"), [owner, ast.Constant(str(name)), value])):
-            yield ast.Attribute(owner, name), value, "whole"
+        case ast.Expr(ast.Call(ast.Name("setattr"), [owner, name, value])):
+            known = str(name.value) if isinstance(name, ast.Constant) else f"{name.lineno}, {name.col_offset}"
+            yield ast.Attribute(owner, known), value, "whole"
         case ast.Expr(ast.Call() | ast.IfExp() | ast.BoolOp() | ast.ListComp() as expression):
             for call in parts(expression):
                 match call:

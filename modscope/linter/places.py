@@ -23,15 +23,14 @@ class Places:
     """What lies in the folders met so far; each is listed once."""
 
     _listed: dict[str, frozenset[str]] = field(default_factory=dict)
+    _tops: dict[str, str] = field(default_factory=dict)
     _found: dict[tuple[str, tuple[str, ...]], str | None] = field(default_factory=dict)
     _roots: dict[tuple[str, str], tuple[str, ...]] = field(default_factory=dict)
 
     def of(self, path: str, dots: int) -> Place:
         """The place of a file (absolute path) whose relative imports go up by as many dots."""
         folder, name = os.path.split(path)
-        top = folder
-        while "__init__.py" in self.listing(top) and os.path.dirname(top) != top:
-            top = os.path.dirname(top)
+        top = self._top(folder)
         base = folder
         for _ in range(dots):
             base = os.path.dirname(base)  # a folder without __init__.py is a package too when it is imported from
@@ -40,6 +39,15 @@ class Places:
         stem = name.rpartition(".")[0]
         module = package if stem == "__init__" else f"{package}.{stem}".lstrip(".")
         return Place(module, package, self._roots_of(folder, top))
+
+    def _top(self, folder: str) -> str:
+        """The first folder above that is no package, or this one."""
+        if folder not in self._tops:
+            top = folder
+            while "__init__.py" in self.listing(top) and os.path.dirname(top) != top:
+                top = os.path.dirname(top)
+            self._tops[folder] = top
+        return self._tops[folder]
 
     def find(self, module: str, roots: tuple[str, ...]) -> str | None:
         """The file that a dotted name means from these folders; None where it is none of the project."""

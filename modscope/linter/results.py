@@ -67,6 +67,8 @@ def _returns(function: Function) -> Targets:
                 returned |= dict.fromkeys(made.get(name, (None,)))
             case ast.Return(value) if not (value is None or isinstance(value, ast.Constant)):
                 returned[None] = None
+            case ast.Expr(ast.Yield()):
+                returned[None] = None
     return tuple(returned)
 
 
@@ -101,6 +103,8 @@ def _contents(function: Function) -> tuple[str | None, Targets]:
     values: dict[str, list[ast.expr]] = {}  # of its variables
     fillings: dict[str, list[ast.expr]] = {}
     returned: list[ast.expr] = []
+    yielded: list[ast.expr] = []
+    arguments = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
     for statement in statements(function.body):
         match statement:
             case ast.Assign([ast.Name(name)], value) | ast.AnnAssign(ast.Name(name), value=ast.expr() as value):
@@ -114,8 +118,12 @@ def _contents(function: Function) -> tuple[str | None, Targets]:
                 fillings.setdefault(name, []).append(value)
             case ast.Expr(ast.Call(ast.Attribute(ast.Name(name), "append" | "extend" | "insert"), [*_, value])):
                 fillings.setdefault(name, []).append(value)
+            case ast.Expr(ast.Yield(ast.expr() as value)):
+                yielded.append(value)
             case ast.Return(value) if value is not None:
                 returned.append(value)
+    if yielded:
+        return "generator", tuple(dict.fromkeys(_called(yielded, values, arguments)))
     waiting = [*returned]
     shapes = set()
     for value in returned:
@@ -126,11 +134,13 @@ def _contents(function: Function) -> tuple[str | None, Targets]:
             shapes.add(_CONTAINERS.get(type(value)))
     if len(shapes) != 1 or None in shapes:
         return None, ()
-    return shapes.pop(), tuple(dict.fromkeys(_called(waiting, values)))
+    return shapes.pop(), tuple(dict.fromkeys(_called(waiting, values, arguments)))
 
 
-def _called(waiting: list[ast.expr], values: Mapping[str, list[ast.expr]]) -> Iterator[str | None]:
-    """The calls that make these values, or what stands in them."""
+def _called(
+    waiting: list[ast.expr], values: Mapping[str, list[ast.expr]], arguments: list[str]
+) -> Iterator[str | None]:
+    """The calls that make these values, or what stands in them; "@0" is a copy of the first argument."""
     seen: set[ast.expr] = set()
     while waiting:
         value = waiting.pop()
@@ -138,6 +148,8 @@ def _called(waiting: list[ast.expr], values: Mapping[str, list[ast.expr]]) -> It
             continue
         seen.add(value)
         match value:
+            case ast.Call(ast.Name("deepcopy") | ast.Attribute(attr="deepcopy"), [ast.Name(name)]) if name in arguments:
+                yield f"@{arguments.index(name)}"
             case ast.Call(called):
                 yield dotted(called)
             case ast.Name(name) if name in values:
