@@ -33,6 +33,7 @@ class Cache:
         self._folder = folder
         self._disk = _Disk()
         self._kept: dict[Config, _Kept] = {}
+        self._last: tuple[Config, _Kept] | None = None
         self._sources: dict[Source, Source] = {}  # one of those that are equal, for all the answers
 
     def get(self, path: Path, config: Config) -> tuple[Finding, ...] | None:
@@ -59,9 +60,11 @@ class Cache:
                     kept.save(self._disk)
 
     def _of(self, config: Config) -> _Kept:
-        if config not in self._kept:
-            self._kept[config] = _Kept(self._folder / f"{digest(repr(config).encode())}.json", self._disk)
-        return self._kept[config]
+        if self._last is None or self._last[0] is not config:  # to hash one costs as much as all else that is asked
+            if config not in self._kept:
+                self._kept[config] = _Kept(self._folder / f"{digest(repr(config).encode())}.json", self._disk)
+            self._last = config, self._kept[config]
+        return self._last[1]
 
 
 class _Kept:
