@@ -81,7 +81,8 @@ def unused_submodule(module: ModuleClass) -> Iterator[Match]:
 
     Not reported: names that other code of the file uses, or that a string holds, unless in a class that has such an
     attribute itself; names that the class mentions in a comment; classes that walk over their submodules or inherit
-    from anything but `nn.Module`; abstract methods, and a `forward` that may raise NotImplementedError; modules without weights.
+    from anything but `nn.Module`, or have abstract methods; a `forward` that may raise NotImplementedError; modules
+    without weights.
     """
     forward = module.methods.get("forward")
     if (
