@@ -75,6 +75,7 @@ class Op:
     flops: int | None = None  # None: unknown or not asked
     macs: int | None = None
     backward_flops: int | None = None
+    states: tuple[str, ...] = ()  # paths of what it was given that modules keep outside of tensors: packed weights
 
     @property
     def escape(self) -> bool:

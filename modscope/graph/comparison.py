@@ -42,7 +42,8 @@ class Reordered:
 class Comparison:
     """Where the registered tree and the run disagree. Every registered path has exactly one status.
 
-    "called": it ran. "used": not called, but an op read its parameters or buffers (MultiheadAttention.out_proj).
+    "called": it ran. "used": not called, but an op read its parameters, its buffers or what else it keeps
+    (MultiheadAttention.out_proj).
     "holder": it only holds others, some of which ran. "never called": none of these. "unknown": it may have been
     used where nothing could be seen, because ops were not recorded, an ancestor's call is opaque, or the forward
     did not reach its end.
@@ -61,7 +62,7 @@ class Comparison:
 
     @property
     def used(self) -> tuple[str, ...]:
-        """Not called, yet an op read their parameters or buffers."""
+        """Not called, yet an op read what they keep: parameters, buffers, other tensors, packed weights."""
         return self._having("used")
 
     @property
@@ -126,7 +127,7 @@ def _is_idle_holder(module: ModuleInfo) -> bool:
 
 
 def _modules_read(trace: Trace) -> set[str]:
-    """Modules of which an op read a parameter or buffer, under whatever name it was read.
+    """Modules of which an op read a parameter, a buffer or whatever else they keep, under whatever name it was read.
 
     Where the forward did not reach its end, what another module read in its own call says nothing of those that share
     its tensors: they may not have had their turn.
@@ -141,7 +142,16 @@ def _modules_read(trace: Trace) -> set[str]:
         found = holders[(tensors[name].tied_to or name) if name in tensors else name]
         here = None if reader is None else trace.calls[reader].path
         read |= {here} if here in found and trace.error is not None else found
-    return read
+    names = {ref.source.name for op in trace.ops for ref in op.inputs if ref.source.kind == "attribute"}
+    return read.union(_holder(trace.tree, name) for name in names.union(*(op.states for op in trace.ops)))
+
+
+def _holder(tree: ModuleTree, attribute: str) -> str:
+    """The path of the module that holds an attribute, in whatever container."""
+    path = attribute
+    while path and path not in tree:
+        path = path.rpartition(".")[0]
+    return path
 
 
 def _is_own(ref: TensorRef) -> bool:

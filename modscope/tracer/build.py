@@ -32,7 +32,7 @@ from modscope.tracer.identity import Ref
 from modscope.tracer.ops import OpRow
 from modscope.tracer.places import Place, location
 from modscope.tracer.tree import Captured
-from modscope.tracer.values import refs, text_of, value_of
+from modscope.tracer.values import packed, refs, text_of, value_of
 from modscope.tracer.watch import NOT_RETURNED, Running
 from modscope.tracer.writes import Change
 
@@ -183,7 +183,14 @@ class _Builder:
             text_of(row.scalar) if function.escape else None,
             self._owner(row),
             None if row.place is None else self._location(row.place),
+            states=tuple(self._packed(row)) if self._rows.captured.rows.packed else (),
         )
+
+    def _packed(self, row: OpRow) -> Iterator[str]:
+        for each in (*row.args, *row.kwargs.values()):
+            for key in packed(each):
+                if path := self._rows.captured.rows.path_of_packed(key):
+                    yield path
 
     def _received(self, row: OpRow) -> tuple[tuple[TensorRef, ...], tuple[tuple[str, str], ...]]:
         """The tensors an op was given, and the text of its other arguments."""

@@ -1,4 +1,4 @@
-"""Modules, parameters and tensors in plain containers and objects, where `named_modules()` does not see them.
+"""Modules, parameters, tensors and packed weights in plain containers and objects: what `named_modules()` does not see.
 
 Nothing of the user's runs here: only built-in containers are walked, by the built-in type's own methods, and of other
 objects only what their `__dict__` and slots hold is read.
@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from types import FunctionType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
-from torch import Tensor, nn
+from torch import ScriptObject, Tensor, nn
 
 from modscope.tracer.specs import is_parameter
 
@@ -31,19 +31,19 @@ class Search:
         self._left = MOST
 
     def __call__(self, holder: int, attributes: Iterable[tuple[str, Any]]) -> Iterator[tuple[str, str, Any]]:
-        """(path from the module, container, the module or tensor) for everything hidden in a module's attributes.
+        """(path from the module, container, what was found) for everything hidden in a module's attributes.
 
         The path of a thing in a list reads `layers[0]`, in a plain object `[helper].net`, set as a plain attribute
         `[teacher]`; its container is the type's name, or "attribute".
         """
         stack = [
-            (name if kind in _CONTAINERS or kind == "tensor" else f"[{name}]", "attribute", value, kind, 0)
+            (name if kind in _CONTAINERS or kind in ("tensor", "packed") else f"[{name}]", "attribute", value, kind, 0)
             for name, value in attributes
             if (kind := _kind(value))
         ][::-1]
         while stack and self._left > 0:
             path, container, value, kind, depth = stack.pop()
-            if kind in ("module", "parameter", "tensor"):
+            if kind in ("module", "parameter", "tensor", "packed"):
                 if not any(id(value) in ids for ids in self._known):
                     yield path, container, value
                 continue
@@ -75,6 +75,8 @@ def _kind(value: Any) -> str:
         return "module"
     if issubclass(cls, Tensor):
         return "parameter" if is_parameter(value) else "tensor"
+    if cls is ScriptObject:
+        return "packed"
     for kind, builtin in _CONTAINERS.items():
         if issubclass(cls, builtin):
             return kind

@@ -57,6 +57,7 @@ class Rows:
     parameter_numbers: list[int] = field(default_factory=list)  # tensors, in the order of their names
     buffers: list[tuple[int, str, int, bool]] = field(default_factory=list)  # the same, persistent
     attributes: list[tuple[int, str, int]] = field(default_factory=list)  # module, way to it, tensor
+    packed: dict[int, tuple[int, str]] = field(default_factory=dict)  # module, way to it, by id of what torch packed
     hidden: list[tuple[int, str, str, range]] = field(default_factory=list)  # module, way, container, modules found
     loose: list[tuple[int, str, str, int]] = field(default_factory=list)  # module, way, container, hidden parameter
     specs: list[specs.Facts | TensorSpec | None] = field(default_factory=list)  # by number of the tensor; None: lazy
@@ -77,6 +78,13 @@ class Rows:
         for module, names in self.parameter_names:
             for name in names:
                 yield module, name, next(numbers)
+
+    def path_of_packed(self, key: int) -> str | None:
+        """Where a module keeps what torch has packed; None where none does."""
+        if key not in self.packed:
+            return None
+        module, step = self.packed[key]
+        return _way(self.paths[module], step)
 
     @cached_property
     def sources(self) -> list[Source]:

@@ -16,8 +16,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from modscope.tracer.functions import Function
 from modscope.tracer.identity import Ref, Tensors
 from modscope.tracer.modes import past_functions
+from modscope.tracer.opened import ATOMS
 from modscope.tracer.places import Place, locate
-from modscope.tracer.values import ATOMS, PLAIN_TENSORS, describe, refs
+from modscope.tracer.values import PLAIN_TENSORS, describe, refs
 
 if TYPE_CHECKING:
     from modscope.tracer.watch import Running, Watch

@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import ScriptObject, Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from modscope.data import ModuleInfo, ModuleTree, Origin, Source, TensorSpec
@@ -233,6 +233,8 @@ class Captured:
                     rows.roots.add(first)
                     self._walk(found, holder, step)
                     rows.hidden.append((holder, step, container, range(first, len(self.alive_modules))))
+                elif type(found) is ScriptObject:
+                    rows.packed[id(found)] = holder, step
                 elif specs.is_parameter(found):
                     rows.loose.append((holder, step, container, self._number(found)))
                 else:

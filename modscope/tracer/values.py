@@ -10,19 +10,19 @@ class, and of that the tensors are recorded, and what holds tensors. None of its
 from __future__ import annotations
 
 import dataclasses
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
-from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import ScriptObject, Tensor
 from torch.nn import Parameter
 from torch.utils import _pytree
 
 from modscope.data import Constant, Nested, TensorRef, Value
 from modscope.tracer.identity import Ref
 from modscope.tracer.modes import past_functions
+from modscope.tracer.opened import ATOMS, BUILT_IN, HOLD_NOTHING, Way, holds_nothing, way_into
 
 DEEPEST = 64  # containers inside one another; deeper ones are recorded by type
 MOST = 20_000  # items of one value; containers that share containers have exponentially many
@@ -31,13 +31,7 @@ MOST_OPENED = (
 )
 LONGEST = 80  # characters of a value's text
 
-ATOMS = frozenset(
-    {int, float, bool, complex, str, bytes, range, type(None), type(...), torch.Size}
-    | {torch.dtype, torch.device, torch.layout, torch.memory_format}
-)
 PLAIN_TENSORS = frozenset({Tensor, Parameter})
-# Most attributes of objects are of these types, and hold no tensor.
-_HOLD_NOTHING = ATOMS | {type, FunctionType, MethodType, ModuleType}
 
 
 class Held(NamedTuple):
@@ -53,6 +47,7 @@ class Unknown(NamedTuple):
     """An object nobody may look into, or one without tensors."""
 
     type: str
+    packed: int = 0  # the id of one that torch keeps numbers in
 
 
 Refer = Callable[[Tensor], Ref]
@@ -79,7 +74,7 @@ class _Reader:
         self._left = MOST
         self._tensors = 0
         self._opened = 0  # objects that the value being read is inside of
-        self._ways: dict[int, _Way | None] = {}  # by id of the class
+        self._ways: dict[int, Way | None] = {}  # by id of the class
 
     def read(self, value: Any, above: tuple[int, ...]) -> Any:
         kind = type(value)
@@ -88,12 +83,14 @@ class _Reader:
         if issubclass(kind, Tensor):
             self._tensors += 1
             return self._refer(value)
+        if kind is ScriptObject:
+            return Unknown(name_of(kind), id(value))
         if len(above) == DEEPEST or self._left <= 0 or id(value) in above:
             return Unknown(name_of(kind))
         above = (*above, id(value))
         if id(kind) in self._ways:
             return self._open(value, kind, above)
-        if self._opened and _holds_nothing(value, kind, self._left):
+        if self._opened and holds_nothing(value, kind, self._left):
             return Unknown(name_of(kind))
         try:
             inside = _inside(value, kind)
@@ -131,58 +128,16 @@ class _Reader:
         try:
             way = self._ways[id(kind)]
         except KeyError:
-            way = self._ways[id(kind)] = _way_into(kind)
+            way = self._ways[id(kind)] = way_into(kind)
         found: dict[str, Any] = {}
         for name, item in () if way is None else way(value, self._left):
-            if type(item) not in _HOLD_NOTHING:
+            if type(item) not in HOLD_NOTHING:
                 self._left -= 1
                 before = self._tensors
                 row = self.read(item, above)
                 if self._tensors > before:
                     found[_key(name)] = row
         return found
-
-
-_Way = Callable[[Any, int], list[tuple[str, Any]]]
-
-
-def _way_into(kind: type) -> _Way | None:
-    """How to read the attributes that objects of a plain Python class hold; None for what holds no input of a model."""
-    home = _HOME.__get__(kind)
-    if issubclass(kind, (nn.Module, type, FunctionType, ModuleType)) or not isinstance(home, str):
-        return None
-    if home.partition(".")[0] in ("torch", "numpy"):
-        return None
-    spaces = [_SPACE.__get__(base) for base in _BASES.__get__(kind)]
-    own = next((space["__dict__"] for space in spaces if "__dict__" in space), None)
-    if type(own) is not GetSetDescriptorType:  # none, or a property of the user's
-        own = None
-    slotted = [space for space in spaces if "__slots__" in space]
-    slots = [(name, slot) for space in slotted for name, slot in space.items() if type(slot) is MemberDescriptorType]
-
-    def attributes(value: Any, most: int) -> list[tuple[str, Any]]:
-        held: Any = {} if own is None else own.__get__(value)
-        found = list(dict.items(held)) if len(held) <= most else []
-        for name, slot in slots:
-            try:
-                found.append((name, slot.__get__(value)))
-            except AttributeError:  # never set
-                continue
-        return found
-
-    return attributes
-
-
-def _holds_nothing(value: Any, kind: type, most: int) -> bool:
-    """Whether a built-in container has only plain values in it, or too many things to look at."""
-    for base in _BUILT_IN:
-        if issubclass(kind, base):
-            items = dict.values(value) if base is dict else base.__iter__(value)
-            return base.__len__(value) > most or _HOLD_NOTHING.issuperset(map(type, items))
-    return False
-
-
-_BUILT_IN: tuple[Any, ...] = (dict, tuple, list, set, frozenset, deque)
 
 
 def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None] | None:
@@ -194,7 +149,7 @@ def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None
         items = list(tuple.__iter__(value))
         names = _field_names(kind)
         return items, names if len(names) == len(items) > 0 else None
-    for builtin in _BUILT_IN[2:]:
+    for builtin in BUILT_IN[2:]:
         if issubclass(kind, builtin):
             return list(builtin.__iter__(value)), None
     if kind is slice:
@@ -242,7 +197,7 @@ def name_of(cls: type) -> str:
     return str(_NAME.__get__(cls))
 
 
-_NAME, _HOME, _BASES, _SPACE = (vars(type)[name] for name in ("__name__", "__module__", "__mro__", "__dict__"))
+_NAME = vars(type)["__name__"]
 
 
 # ---- rows -> records
@@ -257,6 +212,15 @@ def refs(row: Any) -> Iterator[Ref]:
             yield here
         elif type(here) is Held:
             stack.extend(reversed(here.items))
+
+
+def packed(row: Any) -> Iterator[int]:
+    """The ids of the objects in a row that torch keeps numbers in."""
+    if type(row) is Unknown and row.packed:
+        yield row.packed
+    elif type(row) is Held:
+        for item in row.items:
+            yield from packed(item)
 
 
 def value_of(row: Any, tensor: Callable[[Ref], TensorRef]) -> Value:

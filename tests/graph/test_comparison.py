@@ -125,3 +125,39 @@ def test_blocks_that_call_their_children_in_the_same_other_order_are_told_once()
     assert told.count("another order") == 1
     assert "children of 0 (and of 2 modules more) are called in another order than registered:" in told
     assert "  called      second, first" in told
+
+
+class Keeps(nn.Module):
+    """A module that is never called, and keeps something that others read."""
+
+    def __init__(self, thing: object) -> None:
+        super().__init__()
+        self.things = [thing]
+
+    def forward(self) -> None:
+        raise AssertionError("called")
+
+
+class Reads(nn.Module):
+    def __init__(self, read: bool) -> None:
+        super().__init__()
+        self.child = Keeps(torch.ones(2))
+        self.read = read
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.child.things[0] if self.read else x * 2  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("read", "status"), [(True, "used"), (False, "never called")])
+def test_a_module_whose_plain_tensor_is_read_is_used(read: bool, status: str) -> None:
+    assert dict(compare(modscope.trace(Reads(read), torch.zeros(2))).statuses)["child"] == status
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_modules_that_keep_packed_weights_are_used_where_these_are() -> None:
+    given = nn.Sequential(nn.Linear(3, 3), nn.LSTM(3, 4))
+    model = torch.ao.quantization.quantize_dynamic(given, {nn.Linear, nn.LSTM}, torch.qint8)
+    trace = modscope.trace(model, torch.zeros(2, 2, 3))
+    assert trace.ops[0].states == ("0._packed_params._packed_params",)
+    assert compare(trace).used == ("0._packed_params", "1._all_weight_values.0")
+    assert modscope.Trace.from_json(trace.to_json()) == trace
