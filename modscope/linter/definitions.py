@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from modscope.linter import cst
+from modscope.linter import cst, heritage
 from modscope.linter.candidate import Candidate
 from modscope.linter.facts import ClassFacts, FileFacts, Function, dotted, statements
 from modscope.linter.index import FileIndex, Project
@@ -85,6 +85,14 @@ def setting_up(module: ModuleClass) -> frozenset[cst.FunctionDef]:
     calls = module.once(Inherited).calls
     hooks = (name for name in module.methods if _SETS_UP.match(name) or calls(name))
     return frozenset((*module.init, *module.reached_from(*hooks)))
+
+
+def puts_of_base(candidate: Candidate, method: str) -> tuple[Put, ...]:
+    """What a method that is not the class's own puts; bases are read again only where one has such a method."""
+    facts = candidate.facts
+    if method in facts.methods or method not in candidate.index.inherited(heritage.methods, facts):
+        return ()
+    return candidate.once(Inherited).puts(method)
 
 
 def handed_up(module: ModuleClass, call: cst.Call) -> Iterator[tuple[str, cst.BaseExpression]]:

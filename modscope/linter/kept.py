@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from modscope.linter.candidate import Candidate, parts
-from modscope.linter.definitions import Inherited, is_named_tuple
+from modscope.linter.definitions import is_named_tuple, puts_of_base
 from modscope.linter.facts import Function, FunctionFacts, dotted, statements
 from modscope.linter.known import MODULE_KINDS, Kind
 
@@ -107,7 +107,7 @@ class _Search:
                 case ast.Expr(ast.Call(ast.Name(name), [*_, value])) if name in fillers:
                     self.put(fillers[name], value, "filling", function.name, own)
                 case ast.Expr(ast.Call(ast.Attribute(ast.Name(owner), method), given, named)) if owner == own:
-                    for put in () if method in self.methods else self.candidate.once(Inherited).puts(method):
+                    for put in puts_of_base(self.candidate, method) if given or named else ():
                         for value in (*given, *(each.value for each in named)):
                             self.put(ast.Attribute(ast.Name(own), put.attribute), value, "filling", function.name, own)
                     places = (_place(each, function.name, own) for each in given)
