@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
 from itertools import chain
@@ -105,15 +105,23 @@ class Config:
         select: Names | None = None,
         extend_select: Names = (),
         ignore: Names = (),
+        per_file_ignores: Names | None = None,
+        exclude: Names | None = None,
         extend_exclude: Names = (),
         force_exclude: bool = False,
     ) -> Config:
-        """This config below what the command line says.
+        """This config below what the command line says; `per_file_ignores` as "pattern:rule".
 
-        A new `select` starts from nothing; `extend_select` and `ignore` add to what was there and win over it.
+        A new `select` starts from nothing; `extend_select` and `ignore` add to what was there and win over it. New
+        `exclude` and `per_file_ignores` replace what was there.
         """
-        excluded = (*self.extend_exclude, *chain.from_iterable(map(alternatives, extend_exclude)))
-        below = replace(self, extend_exclude=excluded, force_exclude=self.force_exclude or force_exclude)
+        below = replace(
+            self,
+            per_file_ignores=self.per_file_ignores if per_file_ignores is None else tuple(_pairs(per_file_ignores)),
+            exclude=self.exclude if exclude is None else tuple(_spelt(exclude)),
+            extend_exclude=(*self.extend_exclude, *_spelt(extend_exclude)),
+            force_exclude=self.force_exclude or force_exclude,
+        )
         if select is not None:
             return replace(below, select=select, extend_select=extend_select, ignore=ignore)
         again = set(extend_select)
@@ -231,7 +239,19 @@ def _names(value: object) -> Names:
 
 
 def _patterns(value: object) -> Names:
-    return tuple(chain.from_iterable(map(alternatives, _names(value))))
+    return tuple(_spelt(_names(value)))
+
+
+def _spelt(patterns: Names) -> Iterator[str]:
+    return chain.from_iterable(map(alternatives, patterns))
+
+
+def _pairs(given: Names) -> Iterator[tuple[str, Names]]:
+    for each in given:
+        pattern, colon, rule = each.rpartition(":")
+        if not (colon and pattern and rule.strip()):
+            raise ModscopeError(f"per-file-ignores must be pattern:rule, not {each!r}")
+        yield from ((spelt, (rule.strip(),)) for spelt in alternatives(pattern.strip()))
 
 
 def _boolean(value: object) -> bool:

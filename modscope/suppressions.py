@@ -1,7 +1,7 @@
 """`# modscope: ignore[rule]` and its kin: where they stand, what they hide, how to add and remove them.
 
     x = []  # modscope: ignore[unregistered-module-list, class-level-module]    these rules, here
-    x = []  # modscope: ignore                                                  every rule, here
+    x = []  # modscope: ignore                                                  every rule, here; also ignore[ALL]
     # modscope: ignore-file[unregistered-module-list]                           this rule, in the whole file
     x = []  # noqa                                                              heard too; `# noqa: E501` is not ours
 
@@ -16,6 +16,7 @@ import tokenize
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+ALL = "ALL"  # as in `select = ["ALL"]`
 _OURS = re.compile(r"#\s*modscope:\s*(ignore(?:-file)?)(?![\w-])(?:\s*\[([^\]#]*)(\]?))?")
 _NOQA = re.compile(r"#\s*noqa(?!\s*:)(?![\w-])", re.IGNORECASE)
 _NEWLINE = re.compile(r"\r\n|\r|\n")  # what ends a line for Python; str.splitlines knows more
@@ -136,7 +137,8 @@ def _rules(match: re.Match[str]) -> tuple[str, ...] | None:
     if match[2] is None:
         return None
     # a bracket that is never closed names nothing: better a finding too many than a silent file
-    return tuple(filter(None, map(str.strip, match[2].split(",")))) if match[3] else ()
+    names = tuple(filter(None, map(str.strip, match[2].split(",")))) if match[3] else ()
+    return None if ALL in names else names
 
 
 def _comment(rules: list[str], everywhere: bool) -> str:

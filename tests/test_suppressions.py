@@ -20,6 +20,7 @@ def hidden_lines(text: str, rule: str = "some-rule") -> list[int]:
         "#modscope:ignore[ some-rule ,other-rule]",
         "# modscope: ignore [some-rule]",
         "# modscope: ignore",
+        "# modscope: ignore[ALL]",
         "# modscope: ignore[some-rule] because the library wants it",
         "# type: ignore  # modscope: ignore[some-rule]  # noqa: E501",
         "# noqa",
@@ -52,7 +53,9 @@ def test_these_comments_hide_nothing(comment: str) -> None:
     assert hidden_lines(f"b = 2  {comment}\n") == []
 
 
-@pytest.mark.parametrize("comment", ["# modscope: ignore-file", "# modscope: ignore-file[some-rule]"])
+@pytest.mark.parametrize(
+    "comment", ["# modscope: ignore-file", "# modscope: ignore-file[ALL]", "# modscope: ignore-file[some-rule]"]
+)
 def test_ignore_file_hides_every_line_wherever_it_stands(comment: str) -> None:
     assert hidden_lines(f"a = 1\nb = 2  {comment}\nc = 3") == [1, 2, 3, 4]
 

@@ -29,6 +29,8 @@ RULES: dict[str, Any] = {"metavar": "RULES", "multiple": True, "callback": _name
 @click.option("--select", **RULES, help="Run these rules only; ALL is every rule.")
 @click.option("--extend-select", **RULES, help="Run these rules too.")
 @click.option("--ignore", **RULES, help="Leave these rules out.")
+@click.option("--per-file-ignores", **RULES | {"metavar": "PATTERN:RULE"}, help="Leave a rule out in these files.")
+@click.option("--exclude", **RULES | {"metavar": "PATTERNS"}, help="Leave these files out, instead of .venv, build, …")
 @click.option("--extend-exclude", **RULES | {"metavar": "PATTERNS"}, help="Leave these files out too.")
 @click.option("--force-exclude", is_flag=True, help="Leave excluded files out even where PATHS name them.")
 @click.option("--config", type=click.Path(), help="Take the settings of this file instead of the nearest.")
@@ -80,7 +82,7 @@ def _report(paths: Names, *, config: str | None, stdin_filename: str, **given: A
     from modscope.config import finder, load
 
     layer: dict[str, Any] = {name: given[name] or () for name in ("extend_select", "ignore", "extend_exclude")}
-    layer |= {"select": given["select"], "force_exclude": given["force_exclude"]}
+    layer |= {name: given[name] for name in ("select", "per_file_ignores", "exclude", "force_exclude")}
     settings: linter.Settings = finder(**layer)
     if config is not None:
         settings = load(config, root=".").override(**layer)

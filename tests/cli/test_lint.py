@@ -199,6 +199,23 @@ def test_patterns_may_start_here(folder: Path, pattern: str) -> None:
     assert rules() == []
 
 
+def test_exclude_replaces_what_is_left_out(folder: Path) -> None:
+    (folder / "build").mkdir()
+    (folder / "net.py").rename(folder / "build" / "net.py")
+    assert rules() == []
+    assert rules("--exclude", "dist") == [LIST, FORWARD]
+    assert rules("--exclude", "dist,build") == []
+
+
+def test_per_file_ignores_replace_those_of_the_file(folder: Path) -> None:
+    (folder / "pyproject.toml").write_text("[tool.modscope]\nper-file-ignores = {'net.py' = ['ALL']}")
+    assert rules() == []
+    assert rules("--per-file-ignores", f"*.py:{LIST},other.py:{FORWARD}") == [FORWARD]
+    wrong = lint("--per-file-ignores", "net.py")
+    assert wrong.exit_code == 2
+    assert "per-file-ignores must be pattern:rule, not 'net.py'" in wrong.stderr
+
+
 def test_diff_goes_before_fix(folder: Path) -> None:
     result = lint("--diff", "--fix", "net.py")
     assert result.exit_code == 1
