@@ -4,8 +4,9 @@ What counts: matrix products, convolutions and attention, a multiply-add as two 
 arithmetic, reductions, normalisation and moving data count nothing. That is the convention of
 `torch.utils.flop_counter`, whose registry the formulas come from. On the CPU its own mode sees nothing of attention
 and LSTMs, which run there as kernels it has no formula for; on the meta device the same ops fall into products it
-knows. FORMULAS adds those products that its registry leaves out. An op that multiplies in a way without a formula is
-unknown: it is counted by name, never as 0.
+knows. FORMULAS adds those products that its registry leaves out. What torch refuses to run there, for it depends on
+numbers, is run on zeros. An op that multiplies in a way without a formula is unknown: it is counted by name, never as
+0.
 """
 
 from __future__ import annotations
@@ -23,11 +24,10 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
 from modscope.data import Call, Op, TensorSpec
+from modscope.tracer.formulas import FORMULAS
 from modscope.tracer.identity import Ref
 from modscope.tracer.ops import OpRow
 from modscope.tracer.values import Held, Unknown, refs
-
-aten = torch.ops.aten
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,71 +40,14 @@ class Cost:
 
 NOTHING = Cost(0, 0)
 UNKNOWN = Cost(None)
+LARGEST = 1 << 22  # bytes of a tensor of zeros
 
 
-def _matrix_vector(matrix: Tensor, vector: Tensor, *_: Any, **__: Any) -> int:
-    """2mn for an m×n matrix: the case k = 1 of the registry's `mm_flop`, 2mnk."""
-    return 2 * matrix.numel()
-
-
-def _added_matrix_vector(added: Tensor, matrix: Tensor, vector: Tensor, *_: Any, **__: Any) -> int:
-    """As `_matrix_vector`; the sum does not count, as in the registry's `addmm_flop`."""
-    return 2 * matrix.numel()
-
-
-def _dot(left: Tensor, right: Tensor, *_: Any, **__: Any) -> int:
-    """2n: the case m = n = 1 of the registry's `mm_flop`."""
-    return 2 * left.numel()
-
-
-def _mm(left: Tensor, right: Tensor, *_: Any, **__: Any) -> int:
-    """2mnk, the registry's `mm_flop`."""
-    return 2 * left.shape[0] * left.shape[1] * right.shape[1]
-
-
-def _grouped_mm(left: Tensor, right: Tensor, *_: Any, **__: Any) -> int:
-    """2mnk, m, n or k being the sum over the groups where one side is two-dimensional; times the groups where none is.
-
-    From the shapes that torch.nn.functional.grouped_mm documents.
-    """
-    groups = left.shape[0] if left.dim() == right.dim() == 3 else 1
-    return 2 * groups * left.shape[-2] * left.shape[-1] * right.shape[-1]
-
-
-def _attention(query: Tensor, key: Tensor, value: Tensor, embedding: int, heads: int, *weights: Any, **_: Any) -> int:
-    """The projections, 2mnk each, and twice 2·b·t·s·e for the attention itself, as in the registry's `sdpa_flop`.
-
-    What torch.nn.functional.multi_head_attention_forward multiplies where it is not fused.
-    """
-    inputs, _, projection = weights[:3]
-    batch, targets, sources = query.shape[0], query.shape[1], key.shape[1]
-    projected: int = 2 * query.numel() * (inputs.shape[0] + projection.shape[0])
-    return projected + 4 * batch * targets * sources * embedding
-
-
-def _encoder_layer(source: Tensor, embedding: int, heads: int, *rest: Any, **_: Any) -> int:
-    """As `_attention` on one input, and 2mnk for each of the two linear layers; nn.TransformerEncoderLayer unfused."""
-    attention, feed_forward = rest[:4], (rest[11], rest[13])
-    widths: int = sum(weight.numel() for weight in feed_forward)
-    tokens = source.shape[0] * source.shape[1]
-    return _attention(source, source, source, embedding, heads, *attention) + 2 * tokens * widths
-
-
-FORMULAS: dict[Any, Callable[..., int]] = {
-    aten.mv: _matrix_vector,
-    aten.addmv: _added_matrix_vector,
-    aten.dot: _dot,
-    aten.vdot: _dot,
-    aten._int_mm: _mm,
-    aten._grouped_mm: _grouped_mm,
-    aten._native_multi_head_attention: _attention,
-    aten._transformer_encoder_layer_fwd: _encoder_layer,
-    aten._addmm_activation: flop_registry[aten.addmm],
-}
 # Names of ops that multiply numbers with one another, wherever one without a formula is met.
 _MULTIPLIES = re.compile(
-    r"mm|mv|dot|conv|linear(?!space)|attention|transformer|rnn|lstm|gru|einsum|matmul|matrix|linalg|fft|stft|cdist|pdist"
-    r"|cholesky|_?lu_|svd|qr|inverse|solve|geqrf|ormqr|householder|trilinear"
+    r"mm(?![ai])|mv(?!l)|dot|conv(?!ert)|(?<!i)linear(?!space|1d)|\bbilinear\b|\b_trilinear\b|attention|transformer|rnn"
+    r"|lstm|gru|einsum|matmul|matrix_(?!H)|linalg_(?!vector_norm|cross|diagonal)|fft|stft|cdist|pdist|cholesky|\b_?lu_"
+    r"|svd|(?<!s)qr(?!t)|(?<!slice_)inverse|(?<!re)solve|householder"
 )
 
 
@@ -140,23 +83,35 @@ class Costs:
         if row.function.escape or next(given, None) is None:
             return NOTHING
         try:
-            if row.function.function is None:
-                raise _Unbuildable
-            with _disable_current_modes(), torch._C.DisableTorchFunction():
-                return self._run(row.function.function, row)
+            return self._run(row, "meta")
         except Exception:  # torch refuses some ops on the meta device: nonzero, and all that depend on numbers
-            return UNKNOWN if _may_multiply(row.function.function, row.function.name) else NOTHING
+            if _may_multiply(row.function.function, row.function.name):
+                return UNKNOWN
+        try:
+            with torch.random.fork_rng(devices=()):
+                return self._run(row, "cpu")
+        except _TooLarge:
+            return UNKNOWN
+        except Exception:  # zeros do not do, either
+            return NOTHING
 
-    def _run(self, function: Callable[..., Any], row: OpRow) -> Cost:
+    def _run(self, row: OpRow, device: str) -> Cost:
+        with _disable_current_modes(), torch._C.DisableTorchFunction():
+            return self._run_past_modes(row, device)
+
+    def _run_past_modes(self, row: OpRow, device: str) -> Cost:
+        function = row.function.function
+        if function is None:
+            raise _Unbuildable
         given: list[Tensor] = []
 
         def tensor(ref: Ref) -> Tensor:
-            made = _meta(self._spec(ref), self._backward)
+            made = _stand_in(self._spec(ref), self._backward, device)
             given.append(made)
             return made
 
-        args = [_rebuilt(each, tensor) for each in row.args]
-        kwargs = {name: _rebuilt(each, tensor) for name, each in row.kwargs.items()}
+        args = [_rebuilt(each, tensor, device) for each in row.args]
+        kwargs = {name: _rebuilt(each, tensor, device) for name, each in row.kwargs.items()}
         with torch.set_grad_enabled(self._backward):
             counter = _Counter()
             with counter:
@@ -170,6 +125,10 @@ class Costs:
 
 class _Unbuildable(Exception):
     """An argument was not recorded by value."""
+
+
+class _TooLarge(Exception):
+    """Zeros would take too much time and memory."""
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -208,26 +167,28 @@ def _backward_flops(output: Any, given: Iterable[Tensor]) -> int | None:
     return None if counter.unknown else counter.flops
 
 
-def _meta(spec: TensorSpec, backward: bool) -> Tensor:
+def _stand_in(spec: TensorSpec, backward: bool, device: str) -> Tensor:
     if spec.layout != "strided" or -1 in spec.shape:
         raise _Unbuildable
+    if device != "meta" and spec.nbytes > LARGEST:
+        raise _TooLarge
     dtype: torch.dtype = getattr(torch, spec.dtype)
-    made = torch.empty(spec.shape, dtype=dtype, device="meta")
+    made = torch.zeros(spec.shape, dtype=dtype, device=device)
     # a copy, for leaves that need gradients refuse to be written in place
     return made.requires_grad_().clone() if backward and spec.requires_grad else made
 
 
-def _rebuilt(row: Any, tensor: Callable[[Ref], Tensor]) -> Any:
+def _rebuilt(row: Any, tensor: Callable[[Ref], Tensor], device: str) -> Any:
     """The argument that a row tells of."""
     if isinstance(row, Ref):
         return tensor(row)
     if isinstance(row, torch.device):
-        return torch.device("meta")
+        return torch.device(device)
     if isinstance(row, Unknown) or (isinstance(row, Held) and row.opened):
         raise _Unbuildable
     if not isinstance(row, Held):
         return row
-    items = [_rebuilt(item, tensor) for item in row.items]
+    items = [_rebuilt(item, tensor, device) for item in row.items]
     match row.type:
         case "slice":
             return slice(*items)

@@ -43,9 +43,21 @@ _HIDDEN = {
 
 
 class Function:
-    """One torch function. `fresh`: its outputs never share memory with its inputs; `higher`: it runs functions."""
+    """One torch function. `fresh`: its outputs never share memory with its inputs; `higher`: it runs functions;
+    `differentiates`: it gives nothing, and fills gradients."""
 
-    __slots__ = ("careful", "escape", "fresh", "function", "higher", "kernel", "name", "quiet", "writes")
+    __slots__ = (
+        "careful",
+        "differentiates",
+        "escape",
+        "fresh",
+        "function",
+        "higher",
+        "kernel",
+        "name",
+        "quiet",
+        "writes",
+    )
 
     def __init__(self, function: Any) -> None:
         self.name = _name(function)
@@ -54,7 +66,8 @@ class Function:
         self.writes = _writes(function, self.name)
         self.fresh = self.writes is None and _is_fresh(function, self.name)
         self.higher = isinstance(function, torch._ops.HigherOrderOperator)
-        self.careful = self.escape or self.higher or self.writes is not None
+        self.differentiates = self.name == "backward" and not self.kernel
+        self.careful = self.escape or self.higher or self.differentiates or self.writes is not None
         self.quiet = self.name == "grad" and getattr(function, "__name__", None) == "__get__"  # p.grad runs nothing
         # Only torch's own are kept: a user's function may hold tensors.
         home = getattr(function, "__module__", None) or ""

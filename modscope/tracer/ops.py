@@ -108,7 +108,8 @@ class OpLog:
             if function.higher:
                 module = None if self._watch.running is None else self._watch.running.module
                 self._watch.recorder.note("higher-order", f"{function.name}() {UNSEEN}", module)
-            if not targets and not function.escape:
+            told = function.escape or (function.differentiates and self._watch.running is not None)
+            if not targets and not told:
                 return None
             return Pending(function, self._read(args, kwargs), targets, tuple(map(self._tensors.refer, targets)))
         except Exception as error:

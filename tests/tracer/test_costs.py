@@ -197,3 +197,43 @@ def test_views_and_writes_in_place_take_no_memory() -> None:
     model = Run(lambda a: (a + 1).view(-1).relu_()[:3])
     trace = modscope.trace(model, x)
     assert trace.activation_bytes == trace.peak_activation_bytes == 4 * 80
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "flops"),
+    [
+        (F.bilinear, [(5, 3), (5, 4), (6, 3, 4)], 2 * 5 * 6 * 3 * 4 + 2 * 5 * 6 * 4),
+        (torch.cdist, [(2, 30, 3), (2, 40, 3)], 2 * 2 * 30 * 40 * (3 + 2)),
+        (torch.cov, [(3, 9)], 2 * 3 * 9 * 3),  # torch refuses it on the meta device
+        (lambda a: torch.rsqrt(F.relu(a + 1, inplace=True)), [(3, 9)], 0),
+        (F.cosine_similarity, [(3, 9), (3, 9)], 0),
+        (lambda a: torch.where(a > 0)[0], [(3, 9)], 0),
+    ],
+    ids=["bilinear", "cdist", "cov", "rsqrt and relu_", "cosine", "where"],
+)
+def test_what_is_counted_follows_from_what_runs_and_not_from_its_name(
+    function: Callable[..., Any], shapes: list[Any], flops: int
+) -> None:
+    call = root(Run(function), *map(torch.ones, shapes))
+    assert (call.flops, call.unknown_flops) == (flops, ())
+
+
+def differentiates(a: Tensor) -> Tensor:
+    leaf = a.detach().requires_grad_()
+    (leaf * 2).sum().backward()  # type: ignore[no-untyped-call]
+    assert leaf.grad is not None
+    return leaf.grad
+
+
+@pytest.mark.parametrize(
+    ("function", "shapes", "name"),
+    [
+        (torch.cdist, [(3, 2), (4, 2)], "cdist"),  # of few points: differences, added up
+        (differentiates, [(3, 3)], "backward"),
+        (torch.func.grad(lambda a: a.sin().sum()), [(3, 3)], "grad"),
+        (torch.cov, [(2, 2_000_000)], "cov"),  # too large to be run on zeros
+    ],
+    ids=["cdist", "backward", "grad", "cov"],
+)
+def test_what_no_formula_knows_is_told_by_name(function: Callable[..., Any], shapes: list[Any], name: str) -> None:
+    assert root(Run(function), *map(torch.ones, shapes)).unknown_flops == ((name, 1),)
