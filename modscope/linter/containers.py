@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from modscope.linter import cst
 from modscope.linter.contained import Element, Held, Holding, State
 from modscope.linter.definitions import Inherited, Shape, setting_up
-from modscope.linter.escapes import Escapes
+from modscope.linter.escapes import KEPT_BY_TORCH, Escapes
 from modscope.linter.flows import Flow, Flows, How
 from modscope.linter.holdings import Holdings
 from modscope.linter.known import MODULE_KINDS, Kind
@@ -75,6 +75,8 @@ def _containers(module: ModuleClass) -> Iterator[Container]:
         if not any(module.method_of(flow.target) for flow in counted):
             continue
         _, attribute = place
+        if attribute in KEPT_BY_TORCH:
+            continue
         first = next((flow for flow in counted if flow.how is How.WHOLE), None)
         of_base = bases.keeps(attribute) if first is None else None
         held = holdings.of(place) if first or of_base else None

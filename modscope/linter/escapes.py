@@ -15,7 +15,7 @@ from modscope.linter.owners import whole
 _REGISTRARS = frozenset({"__setattr__", "__setitem__", "__init__"})
 _VIEWS = frozenset({"values", "items", "copy", "children", "modules"})
 _RESULT = "return"  # stands for a variable with what a function returns
-_KEPT_BY_TORCH = frozenset({"_modules", "_parameters"})
+KEPT_BY_TORCH = frozenset({"_modules", "_parameters"})
 
 
 class Escapes:
@@ -71,75 +71,66 @@ class Escapes:
 
     def _climb(self, node: cst.CSTNode, state: State) -> Iterator[tuple[Place, State] | None]:
         """Where the value of one expression goes; None: it is registered there."""
-        module = self.module
-        while (above := module.parent(node)) is not None:
+        while True:
+            above = self.module.parent(node)
             match above:
                 case cst.Attribute(attr=cst.Name("parameters" | "named_parameters")):
-                    if any(module.kind_of(outer) is Kind.CONTAINER for outer in module.ancestors(above)):
+                    if any(self.module.kind_of(outer) is Kind.CONTAINER for outer in self.module.ancestors(above)):
                         yield None
                     return
                 case cst.Attribute(attr=cst.Name(name)):
-                    call = module.parent(above)
+                    call = self.module.parent(above)
                     if name in FILLERS or not (isinstance(call, cst.Call) and call.func is above and name in _VIEWS):
                         return
                     above = call
                 case cst.Arg():
-                    call = module.parent(above)
-                    assert isinstance(call, cst.Call | cst.ClassDef)
-                    if isinstance(call, cst.ClassDef):
-                        return
-                    result = self._given(call, above, state)
+                    call = self.module.parent(above)
+                    result = self._given(call, above, state) if isinstance(call, cst.Call) else []
                     if not isinstance(result, State):
                         yield from result
                         return
                     above, state = call, result
-                case cst.Subscript(value=owner, slice=slices):
-                    if owner is not node:
-                        return
+                case cst.Subscript(value=owner, slice=slices) if owner is node:
                     state = state if isinstance(slices[0].slice, cst.Slice) else state.part()
-                case cst.Element() | cst.DictElement():
-                    state = state.kept()
-                case cst.ListComp() | cst.SetComp() | cst.DictComp() | cst.GeneratorExp():
-                    state = state.kept()
-                case cst.CompFor(target=target) | cst.For(target=target):
-                    yield from self._loop(above, target, node, state)
-                    return
-                case cst.IfExp(test=test) if test is node:
-                    return
                 case cst.NamedExpr(target=target):
                     yield from self._assigned(target, state)
-                case cst.Assign(targets=targets):
-                    for each in targets:
-                        yield from self._assigned(each.target, state)
+                case cst.IfExp(test=test) if test is node:
                     return
-                case cst.AnnAssign(target=target, value=value) if value is node:
-                    yield from self._assigned(target, state)
-                    return
-                case cst.AugAssign(target=target, value=value) if value is node:
-                    yield from self._put(target)
-                    return
-                case cst.Return() | cst.Yield():
-                    if (function := self.flows.function_of(above)) is not None:
-                        yield (function, _RESULT), state
-                    return
-                case cst.Call():
-                    return  # it is called: what comes of it is another value
-                case cst.AssignTarget(target=target) if target is node and isinstance(node, cst.Name):
-                    assign = module.parent(above)
-                    assert isinstance(assign, cst.Assign)
-                    for each in assign.targets:
-                        if each is not above:
-                            yield from self._assigned(each.target, state)
-                    return
-                case (
-                    cst.AssignTarget()
-                    | cst.Comparison()
-                    | cst.Lambda()
-                    | cst.BaseSmallStatement()
-                    | cst.BaseCompoundStatement()
+                case (cst.Element() | cst.DictElement()) | (
+                    cst.ListComp() | cst.SetComp() | cst.DictComp() | cst.GeneratorExp()
                 ):
+                    state = state.kept()
+                case (
+                    None | cst.BaseSmallStatement() | cst.BaseCompoundStatement() | cst.AssignTarget() | cst.CompFor()
+                ) | (cst.Call() | cst.Subscript() | cst.Yield() | cst.Comparison() | cst.Lambda()):
+                    yield from self._ended(above, node, state)
                     return
+            assert above is not None
             node = above
+
+    def _ended(
+        self, above: cst.CSTNode | None, node: cst.CSTNode, state: State
+    ) -> Iterator[tuple[Place, State] | None]:
+        """Where a value goes from what ends the way up; nowhere from a call of it, for that gives another value."""
+        match above:
+            case cst.CompFor(target=target) | cst.For(target=target):
+                yield from self._loop(above, target, node, state)
+            case cst.AssignTarget(target=cst.Name() as target) if target is node:
+                others = self.module.parent(above)  # `self.a = a = ...`
+                assert isinstance(others, cst.Assign)
+                for each in others.targets:
+                    if each is not above:
+                        yield from self._assigned(each.target, state)
+            case cst.Assign(targets=targets):
+                for each in targets:
+                    yield from self._assigned(each.target, state)
+            case cst.AnnAssign(target=target, value=value) if value is node:
+                yield from self._assigned(target, state)
+            case cst.AugAssign(target=target, value=value) if value is node:
+                yield from self._put(target)
+            case cst.Return() | cst.Yield():
+                if (function := self.flows.function_of(above)) is not None:
+                    yield (function, _RESULT), state
 
     def _loop(
         self, loop: cst.CompFor | cst.For, target: cst.BaseExpression, node: cst.CSTNode, state: State
@@ -172,7 +163,8 @@ class Escapes:
             case cst.Attribute():
                 place = self.flows.place(target)
                 assert place is not None
-                yield (place, state) if state in (State.CONTAINER, State.NESTED) else None
+                plain = state in (State.CONTAINER, State.NESTED) and place[1] not in KEPT_BY_TORCH
+                yield (place, state) if plain else None
             case cst.Tuple() | cst.List():
                 for element in target.elements:
                     yield from self._assigned(element.value, state.part())
@@ -191,7 +183,7 @@ class Escapes:
 
     def _may_register(self, attribute: str) -> bool:
         """Whether an attribute may hold something that registers what is put into it."""
-        if attribute in _KEPT_BY_TORCH or attribute in self.module.registered:
+        if attribute in KEPT_BY_TORCH or attribute in self.module.registered:
             return True
         return (None, attribute) not in self.flows.into
 

@@ -111,7 +111,9 @@ def test_a_rule_that_promises_a_fix_says_what_it_changes(name: str) -> None:
 
 @pytest.mark.parametrize("name", rules.names())
 def test_the_good_example_runs_in_torch(name: str) -> None:
-    exec(compile(example(name, "Good"), f"<{name}>", "exec"), {"__name__": name})
+    names: dict[str, object] = {"__name__": name}
+    exec(compile(example(name, "Good"), f"<{name}>", "exec"), names)
+    assert names.keys() > {"__name__", "__builtins__"}  # it has made something
 
 
 def test_a_message_is_one_line_though_the_code_in_it_is_several() -> None:
