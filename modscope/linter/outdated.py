@@ -70,7 +70,11 @@ DEPRECATED = {
 
 
 # How code asks which torch it runs on, before it takes the old way or the new one.
-_ASKS = re.compile(r"torch\.__version__|hasattr\(\s*torch\b|version\.parse|torch_\w*(?:version|\d)", re.IGNORECASE)
+_ASKS = re.compile(
+    r"torch\.__version__|hasattr\(\s*torch\b|version\.parse|torch_\w*(?:version|\d)"
+    r"|\btry:\s+(?:import torch\.|from torch\b)",
+    re.IGNORECASE,
+)
 
 
 def is_outdated(outdated: Outdated, statement: Statement) -> bool:

@@ -44,6 +44,7 @@ def test_what_is_to_be_called_instead_exists(name: str) -> None:
         "OLD = tuple(map(int, torch.__version__.split('.')[:2])) < (1, 8)",
         "from versions import TORCH_GE_1_8",
         "OLD = not hasattr(torch, 'linalg')",
+        "try:\n    import torch.fft as fft\nexcept ImportError:\n    fft = None",
         "OLD = version.parse(torch_version) < version.parse('1.8')",
     ],
 )
