@@ -27,7 +27,7 @@ _RETURN_SELF = frozenset(
     {"to", "cuda", "cpu", "xpu", "half", "float", "double", "bfloat16", "type", "to_empty"}
     | {"eval", "train", "requires_grad_", "apply", "share_memory"}
 )
-_LOADERS = frozenset({"from_pretrained", "from_config", "load_from_checkpoint", "from_float"})
+_LOADERS = frozenset({"from_pretrained", "from_name", "from_config", "load_from_checkpoint", "from_float"})
 
 
 class Elements:

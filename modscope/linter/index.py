@@ -13,7 +13,15 @@ from typing import Any
 
 from modscope.linter.facts import ClassFacts, FileFacts, FunctionFacts, Scope, TableFacts, Targets
 from modscope.linter.heritage import Heritage, Question
-from modscope.linter.known import MODULE_BASES, MODULE_KINDS, TORCH_NN, Kind, canonical, kind_by_name
+from modscope.linter.known import (
+    MODULE_BASES,
+    MODULE_KINDS,
+    TORCH_NN,
+    Kind,
+    canonical,
+    is_class_of_library,
+    kind_by_name,
+)
 from modscope.linter.library import Library
 
 _BUILTINS = frozenset(dir(builtins))
@@ -104,7 +112,8 @@ class Project:
     def kind(self, found: Found, depth: int = 0) -> Kind | None:
         """What calling this makes; None when that is not known."""
         if found.file is None:
-            return Kind.WEIGHTED if found.name in self.known_bases else kind_by_name(found.name)
+            known = found.name in self.known_bases or is_class_of_library(found.name)
+            return Kind.WEIGHTED if known else kind_by_name(found.name)
         if isinstance(found.what, ClassFacts):
             return self.kind_of_class(found.file, found.what)
         if not isinstance(found.what, FunctionFacts) or depth > _DEEPEST_FACTORY:
@@ -214,7 +223,9 @@ class FileIndex:
     def find(self, full: str) -> Found:
         """What a full name stands for, through every re-export."""
         if full not in self._found:
-            self._found[full] = self.project.find(full, self.facts)
+            found = self._found[full] = self.project.find(full, self.facts)
+            if found.file is not None:
+                self._found.setdefault(found.name, found)  # which may be no name from here: `models` has no __init__.py
         return self._found[full]
 
     def name(self, targets: Targets, rest: str = "") -> str | None:

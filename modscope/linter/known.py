@@ -96,6 +96,24 @@ NAMED_TUPLES = {name: f"{name}()" for name in ("collections.namedtuple", "typing
 _FACTORIES = ("torchvision.models.", "timm.create_model", "torch.hub.load", "transformers.AutoModel")
 
 
+# Packages in which every class is a Module, or as good as every one.
+_PACKAGES = """
+    torch_geometric.nn torch_geometric_temporal.nn dgl.nn dgllife.model torchcrf torchmetrics torchaudio.models
+    torchvision.ops timm.layers timm.models segmentation_models_pytorch efficientnet_pytorch spconv.pytorch
+    monai.networks mmcv.cnn mmcv.ops mmdet.models detectron2.layers detectron2.modeling fairseq.modules
+    gpytorch.kernels gpytorch.means gpytorch.likelihoods allennlp.modules x_transformers performer_pytorch
+"""
+_LIBRARIES = tuple(f"{name}." for name in _PACKAGES.split())
+
+
+def is_class_of_library(name: str) -> bool:
+    """Whether a full name that leads to no file is, by its looks, a Module class of a known package."""
+    last = name.rpartition(".")[2]
+    if name.startswith("transformers."):
+        return last.endswith("Model") and not last.startswith(("TF", "Flax"))
+    return name.startswith(_LIBRARIES) and last[:1].isupper() and not ("_" in last and last.isupper())
+
+
 def canonical(name: str) -> str:
     """The public name of a class of torch.nn that was reached through the module that defines it."""
     for prefix in ("torch.nn.modules.", "torch.nn.parameter."):

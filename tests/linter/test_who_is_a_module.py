@@ -65,6 +65,12 @@ MODULES = {
     ),
     "lightning": "import lightning as L\nclass Net(L.LightningModule):",
     "transformers": "from transformers import PreTrainedModel\nclass Net(PreTrainedModel):",
+    "a base or its stand-in": "Base = torch.nn.Module if torch else object\nclass Net(Base):",
+    "a base chosen in place": "class Net(torch.nn.Module if torch else object):",
+    "two aliases in one assignment": "nn, F = torch.nn, torch.nn.functional\nclass Net(nn.Module):",
+    "with_metaclass": "import six, abc\nclass Net(six.with_metaclass(abc.ABCMeta, torch.nn.Module)):",
+    "a convolution of torch_geometric": "from torch_geometric.nn import GCNConv\nclass Net(GCNConv):",
+    "a model of transformers": "from transformers import BertPreTrainedModel\nclass Net(BertPreTrainedModel):",
     "torch_geometric": "from torch_geometric.nn import MessagePassing\nclass Net(MessagePassing):",
     "torchmetrics": "from torchmetrics import Metric\nclass Net(Metric):",
     "detectron2": "from detectron2.modeling import Backbone\nclass Net(Backbone):",
@@ -95,6 +101,10 @@ NO_MODULES = {
     "a name bound anew": "from torch import nn\nnn = wrap(nn)\nclass Net(nn.Module):",
     "a parameter": "from torch import nn\ndef build(nn):\n  class Net(nn.Module):",
     "an expression": "class Net(make_base()):",
+    "one of two bases": "from elsewhere import Base\nclass Net(torch.nn.Module if torch else Base):",
+    "an alias of one of two": "from elsewhere import B\nBase = torch.nn.Module if torch else B\nclass Net(Base):",
+    "a TensorFlow model": "from transformers import TFBertModel\nclass Net(TFBertModel):",
+    "a function's package": "from torch_geometric.nn import global_mean_pool\nclass Net(global_mean_pool):",
     "no base": "class Net:",
     "a circle": "class Base(Net): pass\nclass Net(Base):",
     "itself": "class Net(Net):",
@@ -247,3 +257,13 @@ def test_classes_that_inherit_in_a_circle_end() -> None:
         "from torch import nn\nclass A(B): pass\nclass B(A, nn.Module):\n def f(self):\n  self.x = [nn.Linear(1, 1)]\n"
     )
     assert modscope.lint_source(text).findings == ()
+
+
+def test_what_is_made_may_come_from_a_folder_that_is_no_package(tmp_path: Path) -> None:
+    block = "import torch\nclass Block(torch.nn.Module):\n    pass\n"
+    net = "import torch\nfrom parts.blocks import Block\nclass Net(torch.nn.Module):" + BODY.replace(
+        "torch.nn.Linear(1, 1)", "Block()"
+    )
+    write(tmp_path, {"parts/blocks.py": block, "net.py": net, "parts/net.py": net})
+    report = modscope.lint([tmp_path], Config(select=("unregistered-module-list", "unregistered-stateless-module")))
+    assert len(report) == 2
