@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import os
 import sys
 from collections import Counter
@@ -58,6 +60,7 @@ def lint(paths: Names, output_format: str, output_file: str | None, **given: Any
     """
     from modscope import reports
 
+    atexit.register(gc.freeze)  # what is left when the process ends need not be looked through for circles
     if given["diff"] and given["add_ignores"]:
         raise ModscopeError("--diff changes nothing, so it does not go with --add-ignores")
     given["fix"] = given["fix"] and not given["diff"]

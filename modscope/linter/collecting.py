@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Protocol
 
@@ -25,10 +26,19 @@ from modscope.linter.places import Place
 from modscope.linter.results import factories, of_function, tables
 
 
-def highest_relative_import(tree: ast.Module) -> int:
+def highest_relative_import(tree: ast.Module, data: bytes) -> int:
     """The most dots any from-import of the file starts with."""
-    levels = [node.level for node in statements(tree.body, deep=True) if isinstance(node, ast.ImportFrom)]
-    return max(levels, default=0)
+    written = max((dots.count(b".") for dots in _RELATIVE.findall(data)), default=0)  # comments and strings included
+    highest = 0
+    for statement in statements(tree.body, deep=True):
+        if highest == written:
+            break
+        if type(statement) is ast.ImportFrom:
+            highest = max(highest, statement.level)
+    return highest
+
+
+_RELATIVE = re.compile(rb"\bfrom((?:[\s\\]*\.)+)")
 
 
 def collect(tree: ast.Module, path: str, dots: int, place: Place) -> FileFacts:

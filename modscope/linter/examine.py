@@ -20,7 +20,7 @@ from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Rule
 from modscope.linter.slices import Slice
 from modscope.linter.statement import Statement
-from modscope.linter.statements import Statements
+from modscope.linter.statements import Owner, Statements
 from modscope.linter.text import SourceText, UnreadableSource
 
 
@@ -41,10 +41,16 @@ def _candidates(
     source: SourceText, tree: ast.Module, index: FileIndex, modules: Iterable[ClassFacts]
 ) -> Iterator[Candidate]:
     by_lines = {facts.lines: facts for facts in modules}
-    if by_lines:
-        for node in statements(tree.body, deep=True):
+    firsts = sorted(first for first, _ in by_lines)
+    waiting = [tree.body] if firsts else []
+    while waiting:
+        for node in statements(waiting.pop()):
+            if not isinstance(node, Owner):
+                continue
             if isinstance(node, ast.ClassDef) and (facts := by_lines.get(lines(node))):
                 yield Candidate(facts, node, source.lines(*facts.lines), index)
+            if bisect_right(firsts, node.lineno) < bisect_right(firsts, node.end_lineno or 0):
+                waiting.append(node.body)
 
 
 def _in_class(candidate: Candidate, source: SourceText, tree: ast.Module, rules: list[Rule]) -> Iterator[Finding]:

@@ -26,7 +26,7 @@ class Library:
         if not path:
             return collect(tree, "", 0, Place("__main__", "", ()))
         self._note(path, data, seen)
-        dots = highest_relative_import(tree)
+        dots = highest_relative_import(tree, data)
         facts = collect(tree, path, dots, self._places.of(path, dots))
         self._files[path] = facts
         return facts

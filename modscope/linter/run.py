@@ -29,6 +29,8 @@ _RECURSION = 20_000
 def room_for_trees() -> Iterator[None]:
     """While files are linted: no collector, for trees hold no circles and looking for some takes a quarter of the time;
     and a deep stack, for LibCST goes through a tree by recursion, and Python's own frames need no stack of the machine.
+
+    What has come meanwhile counts as old: otherwise the collector would look through all of it as soon as it may.
     """
     collects, limit = gc.isenabled(), sys.getrecursionlimit()
     gc.disable()
@@ -38,6 +40,9 @@ def room_for_trees() -> Iterator[None]:
     finally:
         sys.setrecursionlimit(limit)
         if collects:
+            if not gc.get_freeze_count():
+                gc.freeze()
+                gc.unfreeze()
             gc.enable()
 
 
