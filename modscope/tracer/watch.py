@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 NOT_RETURNED = object()
 _ROOM = 16  # levels of calls
-_FRAMES = 5 * _ROOM  # three frames of ours for each of them, and some for what runs at the bottom
+_FRAMES = 2 * _ROOM  # of ours: a forward that recurses without end shall not go much deeper than it does plainly
+_FRAMES_WITH_CARE = 5 * _ROOM
+_BOTTOM = 64  # frames of ours below the innermost call
 _read = object.__getattribute__
 _grad_enabled = torch.is_grad_enabled
 _graph_task = torch._C._current_graph_task_id
@@ -115,7 +117,7 @@ class Watch:
         finally:
             self.running = outside
             if row.depth % _ROOM == _ROOM - 1:
-                recursion_room.need(self, row.depth // _ROOM * _FRAMES)
+                self._make_room(row, row.depth // _ROOM)
         return output
 
     def _begin(
@@ -142,8 +144,12 @@ class Watch:
             row.inputs += tuple(map(self._described, kwargs.values()))
         self._rows.append(row)
         if row.depth % _ROOM == _ROOM - 1:
-            recursion_room.need(self, (row.depth // _ROOM + 1) * _FRAMES)
+            self._make_room(row, row.depth // _ROOM + 1)
         return row
+
+    def _make_room(self, row: Running, blocks: int) -> None:
+        frames = _FRAMES if self.below is None and not row.during_backward else _FRAMES_WITH_CARE
+        recursion_room.need(self, blocks and blocks * frames + _BOTTOM)
 
     def _described(self, value: Any) -> Any:
         try:

@@ -35,7 +35,7 @@ class Versions:
         self._tensors = tensors
         self._inputs = inputs
         self._captured = list(tensors.captured.alive_tensors)
-        self._lazy = tensors.captured.lazy
+        self._lazy = tuple(tensors.captured.lazy)  # what is made in the forward is no change
         self._before = _versions(self._captured)
         self._given = _versions([tensor for _, tensor in inputs])
         self._containers = [(*place, value, _content(value)) for *place, value in tensors.captured.alive_containers]

@@ -281,3 +281,36 @@ def test_a_recording_within_another_names_the_call_that_failed_by_its_own_number
     assert [call.path for call in trace.calls] == ["", "0"]
     assert trace.error.call == 1
     assert [call.path for call in recorder.trace.calls][1:] == ["0", "0.0"]
+
+
+class Deeper(nn.Module):
+    """Calls itself without end, and counts how often."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.levels = 0
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.levels += 1
+        result: Tensor = self(x)
+        return result
+
+
+@pytest.mark.parametrize("act", [modscope.trace, lambda model, x: _recorded(model, x)], ids=["trace", "record"])
+def test_a_forward_without_end_goes_hardly_deeper_than_plainly(act: Any) -> None:
+    plain, watched = Deeper(), Deeper()
+    counted: list[int] = []
+    for model, run in ((plain, Deeper.__call__), (watched, act)):
+        with pytest.raises(RecursionError) as caught:
+            run(model, torch.zeros(1))
+        counted.append(model.levels if run is not modscope.trace else _levels(caught.value))
+    assert counted[0] <= counted[1] <= counted[0] + 32
+
+
+def _levels(error: BaseException) -> int:
+    return len(modscope.partial_trace(error).calls)  # what trace() puts back says nothing any more
+
+
+def _recorded(model: nn.Module, x: Tensor) -> None:
+    with modscope.record(model):
+        model(x)

@@ -280,3 +280,8 @@ def changes_everything() -> Any:
     """A class attribute, a flag, a buffer, a hook, a mode, gradients, statistics and a draw."""
     _Restless.calls = 0
     return _Restless(), (torch.randn(2, 3),)
+
+
+def makes_a_lazy_module() -> Any:
+    """A lazy module is made in the forward, and becomes whole there."""
+    return running(lambda self, y: nn.LazyLinear(2)(y))
