@@ -122,3 +122,11 @@ def test_findings_in_a_notebook_stand_in_their_cells(tmp_path: Path) -> None:
 def test_a_notebook_that_is_none_is_a_finding(tmp_path: Path, text: str) -> None:
     (tmp_path / "net.ipynb").write_text(text)
     assert [finding.rule for finding in modscope.lint([tmp_path])] == ["unreadable-file"]
+
+
+@pytest.mark.parametrize(("file", "found"), [("modeling_net.py", 1), ("modular_net.py", 0)])
+def test_a_template_that_nobody_imports_may_set_modules_early(tmp_path: Path, file: str, found: int) -> None:
+    init = "    def __init__(self):\n        self.fc = nn.Linear(4, 2)\n        super().__init__()\n"
+    (tmp_path / file).write_text(f"from torch import nn\nclass Net(nn.Module):\n{init}")
+    report = modscope.lint([tmp_path], Config(select=("assign-before-super-init",)))
+    assert len(report) == found
