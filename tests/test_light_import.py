@@ -33,3 +33,12 @@ def test_the_linter_never_loads_torch(tmp_path) -> None:
     loaded = loaded_by(f"import modscope; assert len(modscope.lint([{str(source)!r}])) == 1")
     assert "libcst" in loaded
     assert "torch" not in loaded
+
+
+def test_a_rule_is_loaded_for_a_text_that_holds_one_of_its_words(tmp_path) -> None:
+    source = tmp_path / "net.py"
+    net = "from torch import nn\n\n\nclass Net(nn.Module):\n    def forward(self, x):\n        return {}\n"
+    rule = "modscope.linter.rules.direct_forward_call"
+    for code, wanted in (("self.body(x)", False), ("self.body.forward(x)", True)):
+        source.write_text(net.format(code))
+        assert (rule in loaded_by(f"import modscope; modscope.lint([{str(source)!r}])")) == wanted

@@ -46,11 +46,11 @@ def _check_text(source: SourceText, tree: ast.Module, rules: Selection, project:
     if modules or "torch" in source.text:
         from modscope.linter.examine import examine
 
-        findings = list(examine(source, tree, index, modules, rules.chosen))
+        findings = list(examine(source, tree, index, modules, rules.speaking_of(source.text)))
     if findings or "modscope" in source.text:
         from modscope.linter.heeding import heeding
 
-        findings = list(heeding(source, findings, rules.chosen))
+        findings = list(heeding(source, findings, rules.names))
     return sorted(findings, key=_place)
 
 

@@ -7,14 +7,14 @@ from collections.abc import Collection, Iterable, Iterator
 from modscope import suppressions
 from modscope.findings import Finding, Fix
 from modscope.linter.rule import Rule
-from modscope.linter.rules import names
+from modscope.linter.rules import load, names
 from modscope.linter.text import SourceText
 
 UNUSED = "unused-ignore"
 
 
-def heeding(source: SourceText, findings: Iterable[Finding], rules: Collection[Rule]) -> Iterator[Finding]:
-    """The findings that no comment hides; and the comments that hide none, as far as their rules were run."""
+def heeding(source: SourceText, findings: Iterable[Finding], run: Collection[str]) -> Iterator[Finding]:
+    """The findings that no comment hides; and the comments that hide none, as far as their rules were `run`."""
     ignores = suppressions.read(source.text)
     used: dict[suppressions.Ignore, set[str]] = {ignore: set() for ignore in ignores.ignores}
     for finding in findings:
@@ -23,9 +23,9 @@ def heeding(source: SourceText, findings: Iterable[Finding], rules: Collection[R
             used[ignore].add(finding.rule)
         if not hiding:
             yield finding
-    if (rule := next((rule for rule in rules if rule.name == UNUSED), None)) is None:
+    if UNUSED not in run:
         return
-    run, known = {rule.name for rule in rules}, set(names())
+    known = set(names())
     for ignore, hidden in used.items():
         if not ignore.ours or ignores.hiding(UNUSED, ignore.line) not in ((), (ignore,)):
             continue
@@ -34,7 +34,7 @@ def heeding(source: SourceText, findings: Iterable[Finding], rules: Collection[R
         else:
             unused = tuple(each for each in ignore.rules if each not in hidden and (each in run or each not in known))
         if unused:
-            yield _unused(source, rule, ignore, unused, known)
+            yield _unused(source, load(UNUSED), ignore, unused, known)
 
 
 def _unused(

@@ -67,6 +67,13 @@ def test_every_rule_has_a_fixture(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", rules.names())
+def test_what_a_rule_declares_can_be_read_without_importing_it(name: str) -> None:
+    declared, rule = rules.declared(name), rules.load(name)
+    assert declared.default == rule.default
+    assert declared.words in ((), rule.words)
+
+
+@pytest.mark.parametrize("name", rules.names())
 def test_a_page_opens_with_the_harm_in_one_sentence(name: str) -> None:
     harm, gap, *_ = rules.load(name).page.split("\n")
     assert harm.endswith(".")

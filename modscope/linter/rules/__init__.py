@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import ast
 import pkgutil
+import re
 from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from modscope.config import ALL, Config
 
 if TYPE_CHECKING:
     from modscope.linter.rule import Rule
+
+_DECORATOR = re.compile(r"^@rule\(.*?\)$(?=\ndef )", re.MULTILINE | re.DOTALL)
 
 
 @cache
@@ -23,9 +28,39 @@ def names() -> tuple[str, ...]:
 @cache
 def load(name: str) -> Rule:
     """The rule of this name."""
-    module = name.replace("-", "_")
-    found: Rule = getattr(import_module(f"{__name__}.{module}"), module)
+    found: Rule = getattr(import_module(f"{__name__}.{_module(name)}"), _module(name))
     return found
+
+
+class Declared(NamedTuple):
+    """What a rule's decorator says in literals."""
+
+    default: bool
+    words: tuple[str, ...]  # none also where they are no literal
+
+
+@cache
+def declared(name: str) -> Declared:
+    """Read from the rule's source: to import all of them takes as long as to lint a file with one."""
+    said: dict[str, Any] = {}
+    try:
+        written = _DECORATOR.search(Path(__path__[0], f"{_module(name)}.py").read_text(encoding="utf-8"))
+    except OSError:  # a package in an archive
+        written = None
+    if written is None:
+        return Declared(load(name).default, load(name).words)
+    decorator: Any = ast.parse(written[0][1:], mode="eval").body
+    for keyword in decorator.keywords:
+        if keyword.arg in Declared._fields:
+            try:
+                said[keyword.arg] = ast.literal_eval(keyword.value)
+            except ValueError:
+                continue
+    return Declared(said.get("default", True), said.get("words", ()))
+
+
+def _module(name: str) -> str:
+    return name.replace("-", "_")
 
 
 @dataclass(frozen=True)
@@ -36,9 +71,15 @@ class Selection:
     ignored: frozenset[str] = frozenset()
 
     @cached_property
-    def chosen(self) -> tuple[Rule, ...]:
-        """These rules; loaded when a file first needs them."""
-        every = [load(name) for name in names()]
-        selected = self.config.selected({rule.name: rule.default for rule in every})
-        off = selected if ALL in self.ignored else self.ignored
-        return tuple(rule for rule in every if rule.name in selected - off)
+    def names(self) -> frozenset[str]:
+        """How they are called."""
+        selected = self.config.selected({name: declared(name).default for name in names()})
+        return selected - (selected if ALL in self.ignored else self.ignored)
+
+    def speaking_of(self, text: str) -> tuple[Rule, ...]:
+        """Those that can find something in a text, by the words they need; only these are loaded."""
+        return tuple(load(name) for name, words in self._words if not words or any(word in text for word in words))
+
+    @cached_property
+    def _words(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return tuple((name, declared(name).words) for name in names() if name in self.names)

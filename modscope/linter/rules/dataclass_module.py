@@ -10,7 +10,7 @@ from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, rule
 
 
-@rule(trigger=r"@[\w.]*dataclass\b")
+@rule(words=("dataclass",), trigger=r"@[\w.]*dataclass\b")
 def dataclass_module(module: ModuleClass) -> Iterator[Match]:
     """`@dataclass` makes a Module unhashable: `parameters()`, `to()` and every other walk over it fail.
 

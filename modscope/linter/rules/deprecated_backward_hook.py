@@ -10,7 +10,7 @@ from modscope.linter.rule import Match, Replace, rule
 from modscope.linter.statement import Statement
 
 
-@rule(fix="unsafe", severity=Severity.WARNING, trigger=r"\.register_backward_hook\(")
+@rule(fix="unsafe", severity=Severity.WARNING, words=("register_backward_hook",), trigger=r"\.register_backward_hook\(")
 def deprecated_backward_hook(statement: Statement) -> Iterator[Match]:
     """`register_backward_hook` gives the hook the gradients of the module's last operation, not those of the module.
 

@@ -12,7 +12,7 @@ from modscope.linter.rule import Match, rule
 from modscope.linter.submodules import classes_of, is_submodule
 
 
-@rule(fix="safe", trigger=r"\.forward\(")
+@rule(fix="safe", words=(".forward(",), trigger=r"\.forward\(")
 def direct_forward_call(module: ModuleClass) -> Iterator[Match]:
     """Calling `forward` directly skips the module's hooks.
 

@@ -17,7 +17,7 @@ _TYPOS = frozenset(_SPELLINGS.split())
 _METHOD = "requires_grad_"
 
 
-@rule(fix="safe", trigger=r"\.(?!requires_grad\b)req\w{2,8}_g\w{2,8}\s*=(?!=)")
+@rule(fix="safe", words=(".req",), trigger=r"\.(?!requires_grad\b)req\w{2,8}_g\w{2,8}\s*=(?!=)")
 def requires_grad_typo(statement: Statement) -> Iterator[Match]:
     """A misspelt `requires_grad` makes a new attribute: the parameter is trained, or frozen, as before.
 

@@ -9,7 +9,7 @@ from modscope.linter.rule import Match, Replace, rule
 from modscope.linter.statement import Statement
 
 
-@rule(fix="safe", trigger=r"Sequential\(\s*\[")
+@rule(fix="safe", words=("Sequential(",), trigger=r"Sequential\(\s*\[")
 def sequential_of_list(statement: Statement) -> Iterator[Match]:
     """`nn.Sequential` takes modules one by one: given a list, it raises TypeError.
 

@@ -20,7 +20,7 @@ def _names_both(candidate: Candidate) -> bool:
     return "softmax" in text and ("cross_entropy" in text or "crossentropy" in text)
 
 
-@rule(severity=Severity.WARNING, trigger=_names_both)
+@rule(severity=Severity.WARNING, words=("oftmax", "OFTMAX"), trigger=_names_both)
 def softmax_before_cross_entropy(module: ModuleClass) -> Iterator[Match]:
     """Cross entropy applies softmax itself: what has been through one already is flattened, and learns slowly.
 

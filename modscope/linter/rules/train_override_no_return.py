@@ -10,7 +10,7 @@ from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Change, Insert, Match, Replace, rule
 
 
-@rule(fix="safe", trigger=r"def\s+(?:train|eval)\b")
+@rule(fix="safe", words=("train", "eval"), trigger=r"def\s+(?:train|eval)\b")
 def train_override_no_return(module: ModuleClass) -> Iterator[Match]:
     """A `train` or `eval` that does not return `self` turns `model.eval()` into None.
 

@@ -10,7 +10,7 @@ from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, rule
 
 
-@rule(trigger=r"def\s+train\b")
+@rule(words=("train",), trigger=r"def\s+train\b")
 def train_override_signature(module: ModuleClass) -> Iterator[Match]:
     """A `train` that does not take a mode breaks `eval()`, and the `train()` of every module around it.
 
