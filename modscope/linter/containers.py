@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from modscope.linter import cst
+from modscope.linter.calls import is_literal
 from modscope.linter.contained import Element, Held, Holding, State
 from modscope.linter.definitions import Inherited, Shape, setting_up
 from modscope.linter.escapes import KEPT_BY_TORCH, Escapes
@@ -72,7 +73,7 @@ def _containers(module: ModuleClass) -> Iterator[Container]:
     holdings = Holdings(module, counts, escapes.registers)
     for place, into in flows.into.items():
         counted = [flow for flow in into if counts(flow)] if place[0] is None else []
-        if not any(module.method_of(flow.target) for flow in counted):
+        if not any(module.method_of(flow.target) for flow in counted) or _given_up(place[1], counted, module):
             continue
         _, attribute = place
         if attribute in KEPT_BY_TORCH:
@@ -113,6 +114,18 @@ def _registered(attribute: str, held: Holding, escapes: Escapes, module: ModuleC
     if attribute.startswith("{") and _may_be_meant(escapes, module):
         return True
     return escapes.registers((None, attribute), State.CONTAINER)
+
+
+def _given_up(attribute: str, flows: Sequence[Flow], module: ModuleClass) -> bool:
+    """Whether it served to set up: it is deleted there, or set to None in the end."""
+    last = max(flows, key=lambda flow: module.place(flow.target))
+    deleted = (
+        target
+        for method in module.once(setting_up)
+        for each in module.nodes(cst.Del, within=method)
+        for target in module.nodes(cst.Attribute, within=each)
+    )
+    return is_literal(last.value, "None") or any(module.attribute(target) == attribute for target in deleted)
 
 
 def _may_be_meant(escapes: Escapes, module: ModuleClass) -> bool:

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from modscope.linter import cst
+from modscope.linter.calls import argument, is_literal
 from modscope.linter.contained import MAKERS, Element, Held, Holding, Role, State, Step
 from modscope.linter.definitions import Shape, is_named_tuple, is_stateless
+from modscope.linter.facts import FunctionFacts
 from modscope.linter.flows import Flows, How, Place
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
@@ -65,6 +67,10 @@ class Elements:
                 yield from ((one, role), (other, role))
             case cst.NamedExpr(target=target):
                 yield target, role
+            case cst.Subscript(value=cst.Name() as whole) if (place := self.flows.place(whole)) and place[
+                0
+            ] is not None:
+                yield whole, Role.INSIDE
             case cst.Call() if self.maker(node) is None:
                 yield from self.made(node)
             case (
@@ -109,6 +115,8 @@ class Elements:
                 self.add(call, Held.WEIGHTED, self.module.code(call))
             case cst.Call(args=[first, *_]) if self.passes_through(call.func):
                 yield first.value, Role.ELEMENT
+            case _ if (given := self.given_back(call)) is not None:
+                yield given, Role.ELEMENT
             case _ if name is not None and (kind := self.module.kind_of(call)) not in (None, Kind.OTHER):
                 if kind is Kind.CONTAINER and self.wraps_registered(call):
                     self.add(call, Held.REGISTERED)
@@ -138,6 +146,15 @@ class Elements:
         ends = [end for each in ends for end in ((each.body, each.orelse) if isinstance(each, cst.IfExp) else (each,))]
         names = [self.module.name_of(end) or "" for end in ends]
         return all(each in COPIES or each in _THROUGH or _initializes(each) for each in names)
+
+    def given_back(self, call: cst.Call) -> cst.BaseExpression | None:
+        """The argument that a function outside the class returns as it is."""
+        name = self.module.name_of(call.func)
+        what = self.module.index.find(name).what if name else None
+        match what:
+            case FunctionFacts(returns=[str(given)]) if given.startswith("@"):
+                return argument(call, "", int(given[1:]))
+        return None
 
     def looked_up(self, called: cst.BaseExpression) -> cst.Call | None:
         """The `getattr(nn, name)` that an expression or variable is, where the name is not written there."""
@@ -242,7 +259,7 @@ class Elements:
             return
         param = self.parameter(place)
         flows = [] if place is None else self.flows.into.get(place, [])
-        if param is not None and param.default is not None and not _is_none(param.default):
+        if param is not None and param.default is not None and not is_literal(param.default, "None"):
             yield param.default, Role.CALLED
         elif param is not None and param.annotation is not None and self.makes_modules(param.annotation.annotation):
             self.add(node, Held.WEIGHTED, node.value if isinstance(node, cst.Name) else "")
@@ -279,7 +296,3 @@ def _initializes(name: str) -> bool:
 
 def _literal(call: cst.Call) -> bool:
     return isinstance(call.args[1].value, cst.SimpleString)
-
-
-def _is_none(node: cst.BaseExpression) -> bool:
-    return isinstance(node, cst.Name) and node.value == "None"

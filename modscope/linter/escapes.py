@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from modscope.linter import cst
 from modscope.linter.contained import ITERABLES, MAKERS, State
 from modscope.linter.definitions import ANSWERS, Inherited, handed_up, is_named_tuple, setting_up
-from modscope.linter.flows import FILLERS, Flows, Place
+from modscope.linter.flows import Flows, Place
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
 from modscope.linter.owners import whole
 
 _REGISTRARS = frozenset({"__setattr__", "__setitem__", "__init__"})
 _VIEWS = frozenset({"values", "items", "copy", "children", "modules"})
+_TAKES = frozenset({"pop", "popleft", "get", "__getitem__"})
 _RESULT = "return"  # stands for a variable with what a function returns
 KEPT_BY_TORCH = frozenset({"_modules", "_parameters"})
 
@@ -80,9 +81,9 @@ class Escapes:
                     return
                 case cst.Attribute(attr=cst.Name(name)):
                     call = self.module.parent(above)
-                    if name in FILLERS or not (isinstance(call, cst.Call) and call.func is above and name in _VIEWS):
+                    if not (isinstance(call, cst.Call) and call.func is above and name in _VIEWS | _TAKES):
                         return
-                    above = call
+                    above, state = call, state.part() if name in _TAKES else state
                 case cst.Arg():
                     call = self.module.parent(above)
                     result = self._given(call, above, state) if isinstance(call, cst.Call) else []

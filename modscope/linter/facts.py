@@ -56,7 +56,8 @@ class ClassFacts:
 class FunctionFacts:
     """A function outside classes: what it gives back."""
 
-    returns: Targets  # dotted names, as written, of what its return statements call; None for anything else
+    returns: Targets  # dotted names, as written, of what its return statements call; "@0" is its first argument itself;
+    # None for anything else
     scope: Scope = field(repr=False)
     container: str | None = None  # "list", "tuple", "dict" or "generator", where it returns nothing but these
     elements: Targets = ()  # of what it puts into them: the dotted names called, "@0" for copies of the first

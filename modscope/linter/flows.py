@@ -270,9 +270,16 @@ class Flows:
             self._alias(place, value)
 
     def _alias(self, place: Place, value: cst.BaseExpression) -> None:
-        original = self.place(whole(value))
-        if original is not None and original != place:
-            self.aliases.setdefault(original, []).append(place)
+        values = [value]
+        match value:
+            case cst.Tuple(elements=items) | cst.List(elements=items):  # `for layers in (self.ups, self.downs)`
+                values = [item.value for item in items]
+            case cst.Call(func=cst.Attribute(value=owner, attr=cst.Name("items" | "values")), args=[]):
+                values = [owner]
+        for each in values:
+            original = self.place(whole(each))
+            if original is not None and original != place:
+                self.aliases.setdefault(original, []).append(place)
 
     def _use(self) -> None:
         nodes: list[Sequence[cst.BaseExpression]] = [self.module.nodes(cst.Name), self.module.nodes(cst.Attribute)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from modscope.linter import cst
+from modscope.linter.calls import argument
 from modscope.linter.contained import ITERABLES, Element, Held, Holding, Role, State, Step
 from modscope.linter.definitions import Shape, is_named_tuple
 from modscope.linter.elements import COPIES, Elements
@@ -207,8 +208,7 @@ class Holdings(Elements):
 
     def add_copy(self, call: cst.Call, place: int) -> None:
         """Note a copy of what stands at a place among the arguments."""
-        arg = call.args[place] if place < len(call.args) else None
-        given = arg.value if arg and not arg.star and arg.keyword is None else None
+        given = argument(call, "", place)
         made = given is not None and (self.is_module(given) or self.module.kind_of(given) in MODULE_KINDS)
         self.add(call, Held.WEIGHTED if made else Held.OTHER, self.module.code(call))
 

@@ -129,8 +129,10 @@ class _Search:
         content = self.places.setdefault(place, _Content())
         how = "filling" if isinstance(target, ast.Subscript) else how
         {"whole": content.values, "filling": content.filled, "part": content.wholes}[how].append((value, function))
-        if place[0] != "self" and how != "filling" and (original := _place(value, function, own)) is not None:
-            self.places.setdefault(original, _Content()).aliases.append(place)
+        wholes = value.elts if isinstance(value, ast.Tuple | ast.List) and how == "part" else [value]
+        for whole in wholes if place[0] != "self" and how != "filling" else ():
+            if (original := _place(whole, function, own)) is not None:
+                self.places.setdefault(original, _Content()).aliases.append(place)
 
     # ---- what a value may be
 
@@ -250,7 +252,9 @@ def _place(target: ast.expr, function: str, own: str) -> _Place | None:
         match target:
             case ast.Subscript(ast.Attribute(ast.Name(owner), "__dict__"), ast.Constant(str(name))) if owner == own:
                 return "self", name
-            case ast.Subscript(inner) | ast.Call(ast.Attribute(inner, "setdefault" | "get" | "__getitem__")):
+            case ast.Subscript(inner) | ast.Call(
+                ast.Attribute(inner, "setdefault" | "get" | "__getitem__" | "items" | "values")
+            ):
                 target = inner
             case ast.Name(name):
                 return function, name

@@ -52,7 +52,11 @@ def _callee(value: ast.expr) -> str | None:
 
 
 def _returns(function: Function) -> Targets:
-    """The calls whose results a function returns, directly or through a variable it has just made."""
+    """The calls whose results a function returns, directly or through a variable it has just made.
+
+    "@0" is its first argument itself.
+    """
+    arguments = [each.arg for each in (*function.args.posonlyargs, *function.args.args)]
     made: dict[str, Targets] = {}
     classes: dict[str, Targets] = {}  # variables for what is looked up in a dict
     returned: dict[str | None, None] = {}
@@ -64,7 +68,8 @@ def _returns(function: Function) -> Targets:
             case ast.Return(ast.Call(called)):
                 returned |= dict.fromkeys(_callees(called, classes))
             case ast.Return(ast.Name(name)):
-                returned |= dict.fromkeys(made.get(name, (None,)))
+                given = f"@{arguments.index(name)}" if name in arguments else None
+                returned |= dict.fromkeys(made.get(name, (given,)))
             case ast.Return(value) if not (value is None or isinstance(value, ast.Constant)):
                 returned[None] = None
             case ast.Expr(ast.Yield()):

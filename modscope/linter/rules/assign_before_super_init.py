@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 from collections.abc import Iterator, Sequence
 
 from modscope.linter import cst
@@ -64,7 +65,8 @@ def assign_before_super_init(module: ModuleClass) -> Iterator[Match]:
     Run time: `Net()` raises "cannot assign module before Module.__init__() call".
 
     Not reported: an `__init__` in which any other call of an `__init__` comes first, classes with a metaclass or
-    an own `__setattr__`.
+    an own `__setattr__`; files called `modular_*.py`, the templates that transformers writes its models from: nobody
+    imports them, and what is written from them has another order.
 
     Fix: unsafe. It moves `super().__init__()` to the top of the method, above code that may have prepared something
     for it; left out where the call takes arguments.
@@ -72,7 +74,7 @@ def assign_before_super_init(module: ModuleClass) -> Iterator[Match]:
     init = module.methods.get("__init__")
     if init is None or not isinstance(init.body, cst.IndentedBlock) or module.has_method("__setattr__"):
         return
-    if made_by_metaclass(module):
+    if made_by_metaclass(module) or os.path.basename(module.index.facts.path).startswith("modular_"):
         return
     for at, statement in enumerate(init.body.body):
         calls = [call for call in module.nodes(cst.Call, within=statement) if _is_init(call)]
