@@ -89,5 +89,9 @@ def _is_operand(node: cst.CSTNode, module: ModuleClass) -> bool:
 
 
 def _is_moved_later(node: cst.CSTNode, module: ModuleClass) -> bool:
-    parent = module.parent(node)
-    return isinstance(parent, cst.Attribute) and parent.value is node and parent.attr.value in _MOVES
+    """Whether `.to(...)` is called on it, or on what calls have made of it: `torch.clone(mask.float()).to(device)`."""
+    while isinstance(parent := module.parent(node), cst.Attribute | cst.Call | cst.Arg):
+        if isinstance(parent, cst.Attribute) and parent.attr.value in _MOVES:
+            return True
+        node = parent
+    return False

@@ -66,7 +66,8 @@ def _is_device(value: cst.BaseExpression, module: ModuleClass) -> bool:
         case cst.Call(func=func):
             return module.name_of(func) == "torch.device"
         case cst.Name():
-            return any(isinstance(module.parent(each.name), cst.Param) for each in bindings(module, value))
+            given = any(isinstance(module.parent(each.name), cst.Param) for each in bindings(module, value))
+            return given and "dtype" not in value.value
         case cst.IfExp(body=one, orelse=other):
             return _is_device(one, module) or _is_device(other, module)
     return False
