@@ -6,7 +6,8 @@ modules do) comes by here too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from threading import get_ident
 from typing import TYPE_CHECKING, Any
 
@@ -82,9 +83,28 @@ def end(recorder: Recorder) -> None:
     _call_impl.leave(recorder)
 
 
+@contextmanager
+def unseen() -> Iterator[None]:
+    """Have module calls as they were before, in all threads."""
+    watched = vars(nn.Module)["_call_impl"]
+    try:
+        nn.Module._call_impl = _original  # type: ignore[method-assign]
+        yield
+    finally:
+        nn.Module._call_impl = watched  # type: ignore[method-assign]
+
+
 def watch_here() -> Watch | None:
     """Who watches this thread."""
     return _watches.get(get_ident())
+
+
+def watches_here() -> Iterator[Watch]:
+    """All that watch this thread, the innermost first."""
+    watch = watch_here()
+    while watch is not None:
+        yield watch
+        watch = watch.below
 
 
 def watch_by(watch: Watch | None) -> None:

@@ -96,6 +96,27 @@ def _compile_again(before: Any) -> None:
 compiler = Shared(lambda: getattr(_dynamo(), "_stance", None), _force_eager, _compile_again)
 
 
+def run_compiled(operator: Any, args: Any, kwargs: Any) -> Any:
+    """Run an operator that runs functions, as torch.cond is one, unseen and as torch would have run it.
+
+    With gradients it needs what the functions take from around them as inputs, and torch has its compiler find these.
+    """
+    dynamo, utils = _dynamo(), sys.modules["torch._higher_order_ops.utils"]
+    stance = dynamo._stance
+    try:
+        dynamo._stance = stance.before
+        with calls.unseen():
+            return utils._hop_compile_and_call(lambda *args, **kwargs: operator(*args, **kwargs), args, kwargs)
+    finally:
+        dynamo._stance = stance
+
+
+def is_for_compiler() -> bool:
+    """Whether torch wanted its compiler to run what runs now, and was kept from it."""
+    utils: Any = sys.modules.get("torch._higher_order_ops.utils")
+    return isinstance(getattr(_dynamo(), "_stance", None), _Stance) and utils is not None and utils._in_hop_compile()
+
+
 def compiled(modules: Iterable[nn.Module], first: int = 0) -> Iterator[tuple[int, bool]]:
     """Which of these modules were compiled, counted from `first`, and whether in place (`module.compile()`)."""
     if dynamo := _dynamo():

@@ -15,11 +15,9 @@ _original: Callable[[Tensor, Tensor], None] = torch.utils.swap_tensors
 
 
 def _swap_tensors(t1: Tensor, t2: Tensor) -> None:
-    watch = calls.watch_here()
-    while watch is not None:
+    for watch in calls.watches_here():
         for tensor in (t1, t2):
             watch.recorder.tensors.forget(tensor)
-        watch = watch.below
     _original(t1, t2)
 
 

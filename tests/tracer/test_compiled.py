@@ -53,6 +53,20 @@ def branches(model: Model, x: Tensor) -> Tensor:
     return result
 
 
+@pytest.mark.parametrize("dispatch", [False, True])
+def test_branches_that_need_the_compiler_for_their_gradients_have_it(dispatch: bool) -> None:
+    model, x = Model(branches), torch.ones(2, 3, requires_grad=True)
+    plain = model(x)
+    with modscope.record(model, dispatch=dispatch) as outer, modscope.record(model) as recorder:
+        watched = model(x)
+    assert torch.equal(plain, watched)
+    assert torch.equal(*(torch.autograd.grad(each.sum(), x)[0] for each in (plain, watched)))
+    for trace in (outer.trace, recorder.trace):
+        assert [call.path for call in trace.calls] == [""]
+        assert "cond" in [op.name for op in trace.ops]
+        assert modscope.compare(trace).unknown == ("linear", "spare")
+
+
 @pytest.mark.parametrize(
     ("function", "notes"),
     [
@@ -62,7 +76,7 @@ def branches(model: Model, x: Tensor) -> Tensor:
             compiled_inside,
             [("compiled", "compiled_inside.<locals>.<lambda>() is compiled; it ran eagerly while it was watched")],
         ),
-        (branches, [("higher-order", "cond() ran eagerly the functions that it was given: their ops were not seen")]),
+        (branches, [("higher-order", "cond() ran functions that it was given: the ops in there were not seen")]),
     ],
 )
 def test_a_function_that_ran_eagerly_is_told(function: Forward, notes: list[tuple[str, str]]) -> None:
