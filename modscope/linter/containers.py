@@ -68,12 +68,12 @@ def _containers(module: ModuleClass) -> Iterator[Container]:
 
     def counts(flow: Flow) -> bool:
         method = module.method_of(flow.target)
-        return method in module.once(setting_up) or (method is None and isinstance(flow.target, cst.Name))
+        return method in module.once(setting_up) or (method is None and _of_class(flow.target, module))
 
     holdings = Holdings(module, counts, escapes.registers)
     for place, into in flows.into.items():
         counted = [flow for flow in into if counts(flow)] if place[0] is None else []
-        if not any(module.method_of(flow.target) for flow in counted) or _given_up(place[1], counted, module):
+        if not counted or _given_up(place[1], counted, module):
             continue
         _, attribute = place
         if attribute in KEPT_BY_TORCH:
@@ -97,6 +97,12 @@ def _containers(module: ModuleClass) -> Iterator[Container]:
         if not (_too_early(flow, module) or _hidden(flow.value, flows.uses.get(place, ()), flows)):
             elements, keys = tuple(held.elements), tuple(held.keys)
             yield Container(attribute, shape, flow.target, flow.value, elements, keys, held.nested)
+
+
+def _of_class(target: cst.BaseExpression, module: ModuleClass) -> bool:
+    """Whether it is a name that the class body itself binds, not that of a class in it."""
+    around = (each for each in module.ancestors(target) if isinstance(each, cst.ClassDef))
+    return isinstance(target, cst.Name) and next(around, module.node) is module.node
 
 
 def after_comma(value: cst.BaseExpression, module: ModuleClass) -> cst.BaseExpression | None:

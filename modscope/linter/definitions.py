@@ -19,7 +19,9 @@ from modscope.linter.module import ModuleClass
 Shape = Literal["list", "tuple", "dict", "set", "deque"]
 
 # Methods that set a Module up though its own `__init__` does not call them: a base or the user does.
-_SETS_UP = re.compile(r"_*(build|init|make|create|setup|set_up|construct|define|configure_model)(_|$)")
+_SETS_UP = re.compile(
+    r"_*(build|init|make|create|setup|set_up|construct|define|configure_model|add|append|expand|grow|extend)(_|$)"
+)
 # What an outside reader asks a Module for; a class that answers by itself may answer for its containers.
 ANSWERS = frozenset({"parameters", "named_parameters", "modules", "named_modules", "children", "named_children"})
 _READERS = frozenset({"len", "enumerate", "zip", "range", "print", "reversed", "sum", "iter", "isinstance"})

@@ -55,8 +55,10 @@ class _Search:
         for node in statements(self.candidate.node.body):
             if isinstance(node, Function):
                 self.read(node)
-            for target, _, _ in _puts(node):
-                self.class_names.add(target.id if isinstance(target, ast.Name) else "")
+            for target, value, _ in _puts(node):
+                if isinstance(target, ast.Name):
+                    self.class_names.add(target.id)
+                    self.places.setdefault(("self", target.id), _Content()).values.append((value, ""))
             if isinstance(node, ast.ClassDef):
                 self.class_names.add(node.name)
         return any(self.may_keep(place) for place in self.places if place[0] == "self")
