@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from itertools import chain, compress
 from operator import is_
 from typing import Any
 
@@ -14,21 +14,18 @@ class Names:
     """What is in many dictionaries, in which order. Their values are told apart by identity, and never asked."""
 
     def __init__(self, spaces: Sequence[dict[Any, Any]]) -> None:
-        self._empty = [space for space in spaces if not space]
-        self._filled = [space for space in spaces if space]
-        self._lengths = list(map(len, self._filled))
+        self._spaces = spaces
+        self._lengths = list(map(len, spaces))
+        self._filled = list(compress(spaces, self._lengths))
         self._keys = list(chain.from_iterable(self._filled))
         self._values = list(_values(self._filled))
 
     def put_back(self) -> None:
         """Mend those that differ."""
-        if any(self._empty):
-            for space in self._empty:
-                space.clear()
         if self._all_same():
             return
         end = 0
-        for space, length in zip(self._filled, self._lengths, strict=True):
+        for space, length in zip(self._spaces, self._lengths, strict=True):
             start, end = end, end + length
             keys, values = self._keys[start:end], self._values[start:end]
             if list(space) != keys or not all(map(is_, space.values(), values)):
@@ -36,11 +33,10 @@ class Names:
                 space.update(zip(keys, values, strict=True))
 
     def _all_same(self) -> bool:
-        spaces = self._filled
         return (
-            list(map(len, spaces)) == self._lengths
-            and all(map(is_, _values(spaces), self._values))
-            and list(chain.from_iterable(spaces)) == self._keys
+            list(map(len, self._spaces)) == self._lengths
+            and all(map(is_, _values(self._filled), self._values))
+            and list(chain.from_iterable(self._filled)) == self._keys
         )
 
 

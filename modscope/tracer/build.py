@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,6 +30,7 @@ from modscope.tracer.figures import Figures
 from modscope.tracer.identity import Ref
 from modscope.tracer.ops import OpRow
 from modscope.tracer.places import Place, location
+from modscope.tracer.shared import collector
 from modscope.tracer.tree import Captured
 from modscope.tracer.values import packed, refs, text_of, value_of
 from modscope.tracer.watch import NOT_RETURNED, Running
@@ -64,13 +64,11 @@ class Rows:
 
 def build(rows: Rows) -> dict[str, Any]:
     """The fields of a Trace that take time."""
-    collecting = gc.isenabled()
-    gc.disable()  # none of these records is garbage, and looking for some among them doubles the time
+    collector.need(rows)  # none of these records is garbage, and looking for some among them doubles the time
     try:
         return _Builder(rows).fields()
     finally:
-        if collecting:
-            gc.enable()
+        collector.leave(rows)
 
 
 class _Builder:

@@ -72,6 +72,7 @@ class Tensors:
 
     def __init__(self, captured: Captured) -> None:
         self.captured = captured
+        self._standing = captured.tensors
         self.overwritten: set[int] = set()  # numbers of captured tensors
         self.known: dict[int, Ref] = {}  # by id; holds while the weak reference says so
         self._memories: dict[int, Memory] = {}  # by address
@@ -80,7 +81,7 @@ class Tensors:
         """The ref of a tensor that is read."""
         ref = self.known.get(id(tensor))
         if ref is None or (ref.alive is not None and ref.alive() is not tensor):
-            return self._first_seen(tensor)
+            return self.first_seen(tensor)
         return ref
 
     def made(self, tensor: Tensor, op: int) -> Ref:
@@ -145,10 +146,15 @@ class Tensors:
         if ref.standing >= 0:
             self.overwritten.add(ref.standing)
 
-    def _first_seen(self, tensor: Tensor) -> Ref:
-        number = self.captured.tensors.get(id(tensor))
+    def first_seen(self, tensor: Tensor) -> Ref:
+        """The ref of a tensor that is read and has none yet."""
+        number = self._standing.get(id(tensor))
         if number is not None:
-            ref = self.known[id(tensor)] = _ref(None, None, None, number)
+            ref = Ref()
+            ref.alive = ref.facts = ref.source = ref.memory = None
+            ref.standing = number
+            ref.version = 0
+            self.known[id(tensor)] = ref
             return ref
         ref = self.known[id(tensor)] = _ref(weak(tensor), _facts(tensor), UNKNOWN, -1)
         if is_batchedtensor(tensor):

@@ -66,6 +66,8 @@ class OpLog:
         self._watch = watch
         self._tensors = tensors
         self._refer = tensors.refer
+        self._known = tensors.known
+        self._first_seen = tensors.first_seen
         self._rows = rows
         self._numbers = numbers
         self.functions: dict[Any, Function] = {}
@@ -149,14 +151,14 @@ class OpLog:
         return run_compiled(operator, args, kwargs)
 
     def _read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
-        refer, known, positional = self._refer, self._tensors.known, []
+        refer, known, first_seen, positional = self._refer, self._known, self._first_seen, []
         for each in args:
             ref = known.get(id(each))
             # what the recorder keeps alive is itself; most arguments are that, or tensors: it saves a call for each
             if ref is not None and (ref.alive is None or ref.alive() is each):
                 positional.append(ref)
             elif type(each) in PLAIN_TENSORS:
-                positional.append(refer(each))
+                positional.append(first_seen(each))
             else:
                 positional.append(describe(each, refer))
         return tuple(positional), {name: describe(each, refer) for name, each in kwargs.items()} if kwargs else _NONE

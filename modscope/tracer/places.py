@@ -26,6 +26,7 @@ _PACKAGES = tuple({sysconfig.get_paths()[kind] + os.sep for kind in ("purelib", 
 _THIN = tuple(_TORCH + name for name in ("nn/functional.py", "functional.py", "overrides.py", "_tensor.py", "_ops.py"))
 _MODULE = os.path.join(_TORCH, "nn", "modules", "module.py")
 _CALL_IMPL = torch.nn.Module._call_impl.__code__
+_WRAPPER = torch.nn.Module.__call__.__code__  # calls it
 _EDGE = os.path.join(os.path.dirname(__file__), "watch.py")  # every recorded call passes it
 
 Kind = Literal["user", "library", "thin", "edge"]
@@ -64,9 +65,24 @@ def locate(frame: FrameType, call: Running | None) -> tuple[Place | None, CodeTy
         bypassed = frame
     if kind == "user":
         return (code, frame.f_lasti), code, bypassed
-    if call is not None and call.place is not None and frame.f_back is not None and frame.f_back.f_code is _CALL_IMPL:
-        return call.place, code, None
-    return _user_place(frame.f_back, call), code, bypassed
+    above = frame.f_back
+    if call is not None and above is not None and above.f_code is _CALL_IMPL:  # the forward of this call
+        return call.place or _place_of(call, above), code, None
+    return _user_place(above, call), code, bypassed
+
+
+def _place_of(call: Running, frame: FrameType) -> Place | None:
+    """Where a call was made that runs in this frame of torch's; remembered, for other ops in it will ask."""
+    watched = frame.f_back and frame.f_back.f_back
+    wrapper = watched and watched.f_back
+    caller = wrapper.f_back if wrapper is not None and wrapper.f_code is _WRAPPER else None
+    if caller is not None:  # by `module(...)`: else there are frames of others between
+        code, around = caller.f_code, call.parent
+        if (_kinds.get(code.co_filename) or kind_of(code.co_filename)) == "user":
+            call.place = code, caller.f_lasti
+        elif around is not None and caller.f_back is not None and caller.f_back.f_code is _CALL_IMPL:
+            call.place = around.place  # a forward of a library's: that of the call around this one
+    return call.place or _user_place(frame, call)
 
 
 def _user_place(frame: FrameType | None, call: Running | None) -> Place | None:

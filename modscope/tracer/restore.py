@@ -6,7 +6,7 @@ Every step looks at what there is and mends only what differs, so that it may be
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, repeat
 from operator import attrgetter, is_, itemgetter
 from threading import get_ident
@@ -30,8 +30,7 @@ _DICTS = frozenset({dict, OrderedDict})
 _held: Callable[[Any], tuple[Any, ...]] = itemgetter(*TABLES)
 _hooks: Callable[[Any], tuple[Any, ...]] = itemgetter(*HOOK_DICTS)
 _tensor_hooks: Callable[[Tensor], tuple[Any, Any]] = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
-_gradient: Callable[[Tensor], Tensor | None] = attrgetter("grad")
-_flag: Callable[[Tensor], bool] = attrgetter("requires_grad")
+_gradient: Callable[[Tensor], tuple[Tensor | None, bool]] = attrgetter("grad", "requires_grad")
 _Part = TypeVar("_Part", bound="_Modules | _Gradients")
 
 
@@ -93,9 +92,8 @@ class ModelState:
     def _take_gradients(self, tensors: Iterable[Tensor], captured: Captured) -> None:
         leaves = [tensor for tensor in tensors if type(tensor) is nn.Parameter or _is_leaf(tensor)]
         for part in self._taken(_Gradients, leaves):
-            for leaf, gradient in zip(part.owners, part.gradients, strict=True):
-                if gradient is not None:
-                    self._take_numbers(gradient, captured.tensors.get(id(leaf), "a gradient"))
+            for leaf, gradient in part.gradients():
+                self._take_numbers(gradient, captured.tensors.get(id(leaf), "a gradient"))
 
     def _take_numbers(self, tensor: Tensor, what: int | str) -> None:
         if id(tensor) not in self._numbers and not _read(tensor, "is_meta"):
@@ -178,19 +176,22 @@ class _Gradients:
 
     def __init__(self, owners: Sequence[Tensor]) -> None:
         self.owners = list(owners)
-        self.gradients = list(map(_gradient, owners))
-        self._flags = list(map(_flag, owners))
+        self._before = list(map(_gradient, owners))
         self._next_hook = RemovableHandle.next_id
         self._names = Names([hooks for hooks in chain.from_iterable(map(_tensor_hooks, owners)) if hooks is not None])
 
+    def gradients(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Each leaf that has one, with its gradient."""
+        return ((leaf, each) for leaf, (each, _) in zip(self.owners, self._before, strict=True) if each is not None)
+
     def put_back(self) -> None:
-        if not all(map(is_, map(_gradient, self.owners), self.gradients)):
-            for tensor, gradient in zip(self.owners, self.gradients, strict=True):
+        now = list(map(_gradient, self.owners))
+        if not all(map(is_, chain.from_iterable(now), chain.from_iterable(self._before))):
+            for tensor, (gradient, flag) in zip(self.owners, self._before, strict=True):
                 if tensor.grad is not gradient:
                     tensor.grad = gradient
-        for tensor, flag in zip(self.owners, self._flags, strict=True):
-            if tensor.requires_grad is not flag and tensor.is_leaf:
-                tensor.requires_grad_(flag)
+                if tensor.requires_grad is not flag and tensor.is_leaf:
+                    tensor.requires_grad_(flag)
         self._names.put_back()
         if RemovableHandle.next_id != self._next_hook:
             for hooks in chain.from_iterable(map(_tensor_hooks, self.owners)):

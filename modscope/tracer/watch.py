@@ -105,7 +105,7 @@ class Watch:
             if self.below is not None or row.module in self._special or row.during_backward:
                 output = self._with_care(row, module, args, kwargs)
             else:
-                output = self._original(module, *args, **kwargs)
+                output = self._original(module, *args, **kwargs) if kwargs else self._original(module, *args)
             row.outputs = self._refer(output) if type(output) in PLAIN_TENSORS else self._described(output)
             if self._backward is not None:
                 tensors: list[torch.Tensor] = []
