@@ -28,24 +28,6 @@ def _dynamo() -> Any:
     return sys.modules.get(_DYNAMO)
 
 
-class _Stance:
-    """What dynamo reads whenever something compiled is called."""
-
-    def __init__(self, before: Any) -> None:
-        self.before = before
-
-    @property
-    def stance(self) -> str:
-        watch, asking = calls.watch_here(), sys._getframe(1)
-        # what must not be compiled, too, is called by way of dynamo, and has no callback
-        if watch is not None and asking.f_back is not None and callable(asking.f_locals.get("callback")):
-            _note(watch, asking.f_back.f_locals.get("fn"))
-        return "force_eager"
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.before, name)
-
-
 def _note(watch: Watch, function: Any) -> None:
     """A compiled function ran; that modules are compiled is known, and what torch compiles is an op of its own."""
     if isinstance(function, FunctionType) and not (function.__module__ or "").startswith("torch."):
@@ -74,8 +56,17 @@ class _OnLoad:
 _on_load: Any = _OnLoad()
 
 
+def _run_eagerly(callback: Any) -> None:
+    """What dynamo asks whenever something compiled is called: None runs it as it was written."""
+    watch = calls.watch_here()
+    if watch is not None and callable(callback):  # what must not be compiled comes by here, too, and has none
+        _note(watch, sys._getframe(1).f_locals.get("fn"))
+
+
 def _take_stance(dynamo: Any) -> None:
-    dynamo._stance = _Stance(dynamo._stance)
+    _before.update(_stance=dynamo._stance, _callback_from_stance=dynamo._callback_from_stance)
+    dynamo._stance = dynamo.DynamoStance("force_eager")
+    dynamo._callback_from_stance = _run_eagerly
 
 
 def _force_eager() -> None:
@@ -85,15 +76,15 @@ def _force_eager() -> None:
         sys.meta_path.insert(0, _on_load)
 
 
-def _compile_again(before: Any) -> None:
+def _compile_again(_: None) -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _on_load]
-    if before is None and (dynamo := _dynamo()) and isinstance(dynamo._stance, _Stance):
-        before = dynamo._stance.before  # it was loaded meanwhile
-    if before is not None:
-        _dynamo()._stance = before
+    for name, value in _before.items():
+        setattr(_dynamo(), name, value)
+    _before.clear()
 
 
-compiler = Shared(lambda: getattr(_dynamo(), "_stance", None), _force_eager, _compile_again)
+_before: dict[str, Any] = {}  # what dynamo's names were bound to, once it is loaded
+compiler = Shared(lambda: None, _force_eager, _compile_again)
 
 
 def run_compiled(operator: Any, args: Any, kwargs: Any) -> Any:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import ScriptObject, Tensor
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import Parameter
 from torch.utils import _pytree
 
@@ -31,7 +32,7 @@ MOST_OPENED = (
 )
 LONGEST = 80  # characters of a value's text
 
-PLAIN_TENSORS = frozenset({Tensor, Parameter})
+PLAIN_TENSORS = frozenset({Tensor, Parameter, FakeTensor})  # no class of the user's
 
 
 class Held(NamedTuple):
