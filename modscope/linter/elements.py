@@ -111,7 +111,7 @@ class Elements:
             yield from ((value, Role.ELEMENT) for value in returned)
             return
         match call:
-            case cst.Call(args=[first, *_]) if name in COPIES and self.is_module(first.value):
+            case cst.Call(args=[first, *_]) if name == "copy.deepcopy" and self.is_module(first.value):
                 self.add(call, Held.WEIGHTED, self.module.code(call))
             case cst.Call(args=[first, *_]) if self.passes_through(call.func):
                 yield first.value, Role.ELEMENT
@@ -169,10 +169,14 @@ class Elements:
         return bool(owners) and all(self.module.attribute(each) in self.module.registered for each in owners)
 
     def is_module(self, node: cst.BaseExpression) -> bool:
-        """Whether an expression is a registered attribute, or an argument that is annotated as a Module."""
+        """Whether an expression is a registered attribute, a variable for a Module, or an argument annotated as one."""
         if (name := self.module.attribute(node)) is not None:
             return self.module.registered.get(name) in MODULE_KINDS
-        param = self.parameter(self.flows.place(node))
+        place = self.flows.place(node)
+        flows = self.flows.into.get(place, ()) if place else ()
+        if any(flow.how is How.WHOLE and self.module.kind_of(flow.value) in MODULE_KINDS for flow in flows):
+            return True
+        param = self.parameter(place)
         annotation = param.annotation.annotation if param and param.annotation else None
         return annotation is not None and self.callable(annotation) in MODULE_KINDS
 
