@@ -12,6 +12,7 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from modscope.data import Gradient, ModuleInfo, Values
 from modscope.tracer.modes import past_modes
+from modscope.tracer.numbers import has_memory
 from modscope.tracer.specs import is_lazy, read
 from modscope.tracer.tree import Captured
 
@@ -51,13 +52,13 @@ class Figures:
 
 
 def values_of(tensor: Tensor) -> Values | None:
-    """The numbers in a tensor; None for one that has none (fake, on the meta device, lazy), or keeps them to itself."""
+    """The numbers in a tensor; None where there are none (fake, lazy, memory let go), or it keeps them to itself."""
     if is_lazy(tensor) or issubclass(type(tensor), FakeTensor) or read(tensor, "is_meta"):
         return None
     if read(tensor, "layout") is not torch.strided or read(tensor, "is_quantized"):
         return None
     try:
-        return past_modes(_values_of, tensor.detach())
+        return past_modes(_values_of, tensor.detach()) if past_modes(has_memory, tensor) else None
     except Exception:  # a tensor of the user's own kind
         return None
 

@@ -20,7 +20,7 @@ class Numbers:
         self._memory = tensor.data  # the same memory, and no part of the graph
         self._room = _room(tensor)
         self._bits = _bits(self._memory)
-        self._values = None if self._room == 0 else self._bits.clone()
+        self._values = self._bits.clone() if has_memory(self._memory) else None
         self._version = None if tensor.is_inference() else tensor._version
 
     def put_back(self) -> None:
@@ -37,6 +37,19 @@ class Numbers:
             with torch.inference_mode(self._memory.is_inference()): self._bits.copy_(self._values)  # noqa: E701  # fmt: skip
         if self._version is not None and tensor._version != self._version:
             _set_versions((tensor,), (self._version,))
+
+
+def has_memory(tensor: Tensor) -> bool:
+    """Whether there is memory behind all of a tensor's elements: to read what was let go ends the process."""
+    if tensor.layout is not torch.strided or tensor.is_nested or tensor.numel() == 0:
+        return True
+    try:
+        last = tensor.storage_offset() + sum(
+            (size - 1) * step for size, step in zip(tensor.shape, tensor.stride(), strict=True)
+        )
+        return tensor.untyped_storage().nbytes() >= (last + 1) * tensor.itemsize
+    except (RuntimeError, NotImplementedError):  # of the user's kind: what they do is theirs
+        return True
 
 
 def _room(tensor: Tensor) -> int | None:

@@ -314,3 +314,12 @@ def _levels(error: BaseException) -> int:
 def _recorded(model: nn.Module, x: Tensor) -> None:
     with modscope.record(model):
         model(x)
+
+
+def test_the_values_of_memory_that_was_let_go_are_not_known() -> None:
+    model = nn.BatchNorm1d(2)
+    model.running_mean.untyped_storage().resize_(0)  # type: ignore[union-attr]
+    model.running_var.untyped_storage().resize_(4)  # type: ignore[union-attr]
+    with modscope.record(model, values=True) as recorder:
+        pass
+    assert [buffer.values is None for buffer in recorder.trace.tree[""].buffers] == [True, True, False]
