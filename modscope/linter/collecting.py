@@ -38,7 +38,7 @@ def highest_relative_import(tree: ast.Module, data: bytes) -> int:
     return highest
 
 
-_RELATIVE = re.compile(rb"\bfrom((?:[\s\\]*\.)+)")
+_RELATIVE = re.compile(rb"from((?:[\s\\]*\.)+)")
 
 
 def collect(tree: ast.Module, path: str, dots: int, place: Place) -> FileFacts:
@@ -162,7 +162,7 @@ class _Collector:
 
     def alias(self, value: ast.expr, bound: Mapping[str, Targets]) -> str | None:
         """What `Linear = nn.Linear` makes of `Linear`, and `Pair = namedtuple(...)` of `Pair`."""
-        if isinstance(value, ast.Call):
+        if isinstance(value, ast.Call) and isinstance(value.func, ast.Name | ast.Attribute):
             return NAMED_TUPLES.get(self.alias(value.func, bound) or "")
         root, _, rest = (dotted(value) or "").partition(".")
         known = bound.get(root, ())
@@ -237,11 +237,14 @@ def _assigned(method: Function) -> Iterator[tuple[str, str | None]]:
     first = [*method.args.posonlyargs, *method.args.args][:1]
     if not first:
         return
+    own = first[0].arg
     for statement in statements(method.body):
-        match statement:
-            case ast.Assign(targets, value) | ast.AnnAssign(target=ast.expr() as targets, value=ast.expr() as value):
-                called = dotted(value.func) if isinstance(value, ast.Call) else None
-                for target in targets if isinstance(targets, list) else [targets]:
-                    match target:
-                        case ast.Attribute(ast.Name(owner), name) if owner == first[0].arg:
-                            yield name, called
+        if isinstance(statement, ast.Assign):
+            targets, value = statement.targets, statement.value
+        elif isinstance(statement, ast.AnnAssign) and statement.value is not None:
+            targets, value = [statement.target], statement.value
+        else:
+            continue
+        for target in targets:
+            if isinstance(target, ast.Attribute) and isinstance(target.value, ast.Name) and target.value.id == own:
+                yield target.attr, dotted(value.func) if isinstance(value, ast.Call) else None

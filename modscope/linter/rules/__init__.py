@@ -16,6 +16,7 @@ from modscope.config import ALL, Config
 if TYPE_CHECKING:
     from modscope.linter.rule import Rule
 
+_loaded: dict[str, Rule] = {}
 _DECORATOR = re.compile(r"^@rule\(.*?\)$(?=\ndef )", re.MULTILINE | re.DOTALL)
 
 
@@ -25,11 +26,11 @@ def names() -> tuple[str, ...]:
     return tuple(sorted(module.name.replace("_", "-") for module in pkgutil.iter_modules(__path__)))
 
 
-@cache
 def load(name: str) -> Rule:
     """The rule of this name."""
-    found: Rule = getattr(import_module(f"{__name__}.{_module(name)}"), _module(name))
-    return found
+    if name not in _loaded:
+        _loaded[name] = getattr(import_module(f"{__name__}.{_module(name)}"), _module(name))
+    return _loaded[name]
 
 
 class Declared(NamedTuple):
@@ -77,8 +78,12 @@ class Selection:
         return selected - (selected if ALL in self.ignored else self.ignored)
 
     def speaking_of(self, text: str) -> tuple[Rule, ...]:
-        """Those that can find something in a text, by the words they need; only these are loaded."""
-        return tuple(load(name) for name, words in self._words if not words or any(word in text for word in words))
+        """Those that can find something in a text, by the words they need, and what is loaded already."""
+        return tuple(
+            load(name)
+            for name, words in self._words
+            if not words or name in _loaded or any(word in text for word in words)
+        )
 
     @cached_property
     def _words(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
