@@ -92,20 +92,20 @@ def run_compiled(operator: Any, args: Any, kwargs: Any) -> Any:
 
     With gradients it needs what the functions take from around them as inputs, and torch has its compiler find these.
     """
-    dynamo, utils = _dynamo(), sys.modules["torch._higher_order_ops.utils"]
-    stance = dynamo._stance
+    dynamo, utils = vars(_dynamo()), sys.modules["torch._higher_order_ops.utils"]
+    watched = {name: dynamo[name] for name in _before}
     try:
-        dynamo._stance = stance.before
+        dynamo.update(_before)
         with calls.unseen():
             return utils._hop_compile_and_call(lambda *args, **kwargs: operator(*args, **kwargs), args, kwargs)
     finally:
-        dynamo._stance = stance
+        dynamo.update(watched)
 
 
 def is_for_compiler() -> bool:
     """Whether torch wanted its compiler to run what runs now, and was kept from it."""
     utils: Any = sys.modules.get("torch._higher_order_ops.utils")
-    return isinstance(getattr(_dynamo(), "_stance", None), _Stance) and utils is not None and utils._in_hop_compile()
+    return bool(_before) and utils is not None and utils._in_hop_compile()
 
 
 def compiled(modules: Iterable[nn.Module], first: int = 0) -> Iterator[tuple[int, bool]]:
