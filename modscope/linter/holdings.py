@@ -12,7 +12,7 @@ from modscope.linter.elements import COPIES, Elements
 from modscope.linter.facts import FunctionFacts
 from modscope.linter.flows import Flow, How, Place
 from modscope.linter.index import FileIndex
-from modscope.linter.known import MODULE_KINDS
+from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
 
 _SHAPES: tuple[Shape, ...] = ("list", "tuple", "dict")
@@ -203,8 +203,18 @@ class Holdings(Elements):
                 self.add_copy(call, int(called[1:]))
                 continue
             full = called and view.resolve(called, found.what.scope, from_method=True)
-            self.add_kind(call, view.kind(full) if full else None, f"{called} of {self.module.code(call.func)}()")
+            kind = view.kind(full) if full and not self.is_given_its_own(call) else None
+            self.add_kind(call, kind, f"{called} of {self.module.code(call.func)}()")
         return found.what.container
+
+    def is_given_its_own(self, call: cst.Call) -> bool:
+        """Whether it is given the instance, or an attribute that may be a Module: it may return parts of that."""
+        for arg in call.args:
+            flows = self.flows.into.get((None, self.module.attribute(arg.value) or ""), ())
+            made = (self.module.kind_of(flow.value) for flow in flows if isinstance(flow.value, cst.Call))
+            if self.module.is_self(arg.value) or any(kind is not Kind.OTHER for kind in made):
+                return True
+        return False
 
     def add_copy(self, call: cst.Call, place: int) -> None:
         """Note a copy of what stands at a place among the arguments."""

@@ -8,6 +8,7 @@ from modscope.linter import cst
 from modscope.linter.calls import argument
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Match, rule
+from modscope.linter.variables import uses
 
 _GUARDS = ("cuda", "gpu", "device")
 
@@ -43,8 +44,16 @@ def hard_coded_cuda(module: ModuleClass) -> Iterator[Match]:
             yield Match(call, f"`{module.code(call)}` runs on the first NVIDIA GPU only; take the device of an input")
     for target, value in module.assignments():
         name = module.attribute(target) or (target.value if isinstance(target, cst.Name) else "")
-        if "device" in name and _is_cuda(value) and not _is_guarded(value, module):
+        if "device" in name and _is_cuda(value) and _is_passed_on(target, module) and not _is_guarded(value, module):
             yield Match(value, f"`{module.code(target)}` is the first NVIDIA GPU, whatever the model is moved to")
+
+
+def _is_passed_on(target: cst.BaseExpression, module: ModuleClass) -> bool:
+    """Whether what is assigned may place something: an attribute, or a variable that some call is given."""
+    function = module.function_of(target)
+    if not isinstance(target, cst.Name) or function is None:
+        return True
+    return any(isinstance(module.parent(use), cst.Arg) for use in uses(module, target.value, function))
 
 
 def _moves_to_cuda(call: cst.Call, module: ModuleClass) -> bool:
