@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -35,11 +36,11 @@ class Before:
         self._switches = Switches()
         inputs = self._stand_ins.take(model, inputs)
         recorder = self._recorder = Recorder(model, recorded)
-        given = _given(*inputs)
+        given = partial(_given, *inputs)
         recorder.before = self._model
         recorder.versions = Versions(recorder.tensors, given)
         self._model.take(recorder.captured)
-        self._model.take_gradients([tensor for _, tensor in given], recorder.captured)
+        self._model.take_gradients([tensor for _, tensor in given()], recorder.captured)
         return recorder, inputs
 
     def end(self, error: BaseException | None = None) -> None:

@@ -7,7 +7,7 @@ seen to write.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
@@ -31,9 +31,10 @@ class Change(NamedTuple):
 class Versions:
     """How often each tensor of a model, and each of its inputs, had been written before the forward."""
 
-    def __init__(self, tensors: Tensors, inputs: Sequence[tuple[str, Tensor]]) -> None:
+    def __init__(self, tensors: Tensors, given: Callable[[], Sequence[tuple[str, Tensor]]]) -> None:
         self._tensors = tensors
-        self._inputs = inputs
+        self._read_inputs = given
+        self._inputs = inputs = given()
         self._captured = list(tensors.captured.alive_tensors)
         self._lazy = tuple(tensors.captured.lazy)  # what is made in the forward is no change
         self._before = _versions(self._captured)
@@ -54,10 +55,20 @@ class Versions:
         for (name, _), old, new in zip(self._inputs, self._given, now, strict=True):
             if old != new:
                 yield Change("written", name)
+        before, after = _by_name(self._inputs), _by_name(self._read_inputs())
+        yield from (Change("changed", name) for name in before | after if before.get(name) != after.get(name))
         for holder, path, value, before in self._containers:
             if not _same(before, _content(value)):
                 holding = self._tensors.captured.path(holder)
                 yield Change("changed", f"{holding}.{path}" if holding else path)
+
+
+def _by_name(inputs: Sequence[tuple[str, Tensor]]) -> dict[str, list[int]]:
+    """The ids of the tensors in each argument."""
+    found: dict[str, list[int]] = {}
+    for name, tensor in inputs:
+        found.setdefault(name, []).append(id(tensor))
+    return found
 
 
 def _content(value: Any) -> list[tuple[str, Any]]:

@@ -210,3 +210,10 @@ def test_an_object_with_too_many_attributes_leaves_room_for_what_comes_after_it(
         "list",
         {"0": "Layer", "1": outline(given(Cache(torch.zeros(2))))},
     )
+
+
+def test_what_a_forward_puts_into_what_it_was_given_is_told() -> None:
+    trace = modscope.trace(Model(), torch.zeros(2, 3), cache=Cache(torch.zeros(1)))
+    assert [(note.kind, note.message) for note in trace.not_undone] == [
+        ("object-changed", "what cache holds was changed, and stays so")
+    ]
