@@ -19,8 +19,8 @@ from modscope.linter.known import (
     TORCH_NN,
     Kind,
     canonical,
-    is_class_of_library,
     kind_by_name,
+    kind_in_library,
 )
 from modscope.linter.library import Library
 
@@ -112,8 +112,8 @@ class Project:
     def kind(self, found: Found, depth: int = 0) -> Kind | None:
         """What calling this makes; None when that is not known."""
         if found.file is None:
-            known = found.name in self.known_bases or is_class_of_library(found.name)
-            return Kind.WEIGHTED if known else kind_by_name(found.name)
+            known = Kind.WEIGHTED if found.name in self.known_bases else kind_by_name(found.name)
+            return known or kind_in_library(found.name)
         if isinstance(found.what, ClassFacts):
             return self.kind_of_class(found.file, found.what)
         if not isinstance(found.what, FunctionFacts) or depth > _DEEPEST_FACTORY:

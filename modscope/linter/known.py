@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 
 
@@ -98,7 +99,7 @@ _FACTORIES = ("torchvision.models.", "timm.create_model", "torch.hub.load", "tra
 
 # Packages in which every class is a Module, or as good as every one.
 _PACKAGES = """
-    torch_geometric.nn torch_geometric_temporal.nn dgl.nn dgllife.model torchcrf torchmetrics torchaudio.models
+    torch_geometric.nn torch_geometric_temporal.nn dgl.nn dgllife.model torchcrf torchaudio.models
     torchvision.ops timm.layers timm.models segmentation_models_pytorch efficientnet_pytorch spconv.pytorch
     monai.networks mmcv.cnn mmcv.ops mmdet.models detectron2.layers detectron2.modeling fairseq.modules
     gpytorch.kernels gpytorch.means gpytorch.likelihoods allennlp.modules x_transformers performer_pytorch
@@ -106,12 +107,21 @@ _PACKAGES = """
 _LIBRARIES = tuple(f"{name}." for name in _PACKAGES.split())
 
 
-def is_class_of_library(name: str) -> bool:
-    """Whether a full name that leads to no file is, by its looks, a Module class of a known package."""
+# Those of their classes that hold nothing, by their looks.
+_HOLDS_NOTHING = re.compile(
+    r"\w*(Loss|Dropout|Identity|Swish|Mish|JumpingKnowledge)|(Drop|StochasticDepth)\w*|\w*[Rr][Oo][Ii](Align|Pool)\w*"
+    r"|(Sum|Mean|Avg|Average|Max|Min|Mul|Var|Std|Median|Sort)(Pool\w*|Aggregation)"
+)
+
+
+def kind_in_library(name: str) -> Kind | None:
+    """What calling a full name that leads to no file makes, where it looks like a Module class of a known package."""
     last = name.rpartition(".")[2]
     if name.startswith("transformers."):
-        return last.endswith("Model") and not last.startswith(("TF", "Flax"))
-    return name.startswith(_LIBRARIES) and last[:1].isupper() and not ("_" in last and last.isupper())
+        return Kind.WEIGHTED if last.endswith("Model") and not last.startswith(("TF", "Flax")) else None
+    if not name.startswith(_LIBRARIES) or not last[:1].isupper() or ("_" in last and last.isupper()):
+        return None
+    return Kind.STATELESS if _HOLDS_NOTHING.fullmatch(last) else Kind.WEIGHTED
 
 
 def canonical(name: str) -> str:
