@@ -107,7 +107,7 @@ class Holdings(Elements):
             case cst.NamedExpr(value=value):
                 yield value, role
             case cst.BinaryOperation(left=left, right=right, operator=cst.Add() | cst.BitOr()):
-                yield from ((left, role), (right, role))
+                yield from ((each, Role.INSIDE if self.is_registered_plain(each) else role) for each in (left, right))
             case cst.BinaryOperation(left=left, right=right, operator=cst.Multiply()):
                 literal = [each for each in (left, right) if isinstance(each, cst.List | cst.Tuple | cst.ListComp)]
                 yield from ((each, role) for each in literal or (left, right))
@@ -144,6 +144,14 @@ class Holdings(Elements):
         if shape is not None and role is Role.KEPT:
             self.found.shapes.append(shape)
             self.found.keys.extend(self.keys(node) if shape == "dict" else ())
+
+    def is_registered_plain(self, node: cst.BaseExpression) -> bool:
+        """Whether it is a variable for a plain container whose elements are registered: what is added to it is not."""
+        place = self.flows.place(node)
+        if place is None or place[0] is None or not self.registered(place, State.CONTAINER):
+            return False
+        values = [flow.value for flow in self.flows.into.get(place, ()) if flow.how is How.WHOLE]
+        return bool(values) and all(isinstance(each, cst.List | cst.ListComp | cst.Tuple) for each in values)
 
     def items(self, items: Iterable[cst.BaseElement | cst.BaseDictElement]) -> Iterator[Step]:
         for item in items:
