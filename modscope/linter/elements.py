@@ -152,7 +152,10 @@ class Elements:
         name = self.module.name_of(call.func)
         what = self.module.index.find(name).what if name else None
         match what:
-            case FunctionFacts(returns=[str(given)]) if given.startswith("@"):
+            case FunctionFacts(returns=[str(given)]) if given.startswith("@") and not any(
+                self.module.is_self(arg.value)
+                for arg in call.args  # which may register it
+            ):
                 return argument(call, "", int(given[1:]))
         return None
 
