@@ -27,6 +27,23 @@ ITERABLES = frozenset(
         *(f"itertools.{name}" for name in ("chain", "chain.from_iterable", "islice", "repeat")),
     }
 )
+COPIES = frozenset({"copy.copy", "copy.deepcopy"})
+# What gives back the Module that it is given.
+THROUGH = frozenset(
+    {
+        *(f"torch.nn.utils.{name}" for name in ("weight_norm", "spectral_norm", "remove_weight_norm")),
+        *(f"torch.nn.utils.parametrizations.{name}" for name in ("weight_norm", "spectral_norm", "orthogonal")),
+        *(f"torch.nn.utils.{name}" for name in ("fusion.fuse_conv_bn_eval", "parametrizations.parametrize")),
+        "torch.compile",
+        "torch.jit.script",
+    }
+)
+# Methods of a Module that return it.
+RETURN_SELF = frozenset(
+    {"to", "cuda", "cpu", "xpu", "half", "float", "double", "bfloat16", "type", "to_empty"}
+    | {"eval", "train", "requires_grad_", "apply", "share_memory"}
+)
+LOADERS = frozenset({"from_pretrained", "from_name", "from_config", "load_from_checkpoint", "from_float"})
 
 
 class State(Enum):

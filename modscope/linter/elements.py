@@ -6,30 +6,24 @@ from collections.abc import Callable, Iterator
 
 from modscope.linter import cst
 from modscope.linter.calls import argument, is_literal
-from modscope.linter.contained import MAKERS, Element, Held, Holding, Role, State, Step
+from modscope.linter.contained import (
+    COPIES,
+    LOADERS,
+    MAKERS,
+    RETURN_SELF,
+    THROUGH,
+    Element,
+    Held,
+    Holding,
+    Role,
+    State,
+    Step,
+)
 from modscope.linter.definitions import Shape, is_named_tuple, is_stateless
 from modscope.linter.facts import FunctionFacts
 from modscope.linter.flows import Flows, How, Place
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
-
-COPIES = frozenset({"copy.copy", "copy.deepcopy"})
-# What gives back the Module that it is given.
-_THROUGH = frozenset(
-    {
-        *(f"torch.nn.utils.{name}" for name in ("weight_norm", "spectral_norm", "remove_weight_norm")),
-        *(f"torch.nn.utils.parametrizations.{name}" for name in ("weight_norm", "spectral_norm", "orthogonal")),
-        *(f"torch.nn.utils.{name}" for name in ("fusion.fuse_conv_bn_eval", "parametrizations.parametrize")),
-        "torch.compile",
-        "torch.jit.script",
-    }
-)
-# Methods of a Module that return it.
-_RETURN_SELF = frozenset(
-    {"to", "cuda", "cpu", "xpu", "half", "float", "double", "bfloat16", "type", "to_empty"}
-    | {"eval", "train", "requires_grad_", "apply", "share_memory"}
-)
-_LOADERS = frozenset({"from_pretrained", "from_name", "from_config", "load_from_checkpoint", "from_float"})
 
 
 class Elements:
@@ -127,11 +121,11 @@ class Elements:
                 self.add(call, Held.WEIGHTED if len(args) > 1 else Held.STATELESS, self.module.code(maker))
             case cst.Call(args=[first, *_]) if name == "torch.nn.utils.skip_init":
                 yield first.value, Role.CALLED
-            case cst.Call(func=cst.Attribute(value=owner, attr=cst.Name(verb))) if verb in _RETURN_SELF and isinstance(
+            case cst.Call(func=cst.Attribute(value=owner, attr=cst.Name(verb))) if verb in RETURN_SELF and isinstance(
                 owner, cst.Call | cst.Name
             ):
                 yield owner, Role.ELEMENT
-            case cst.Call(func=cst.Attribute(value=owner, attr=cst.Name(verb))) if verb in _LOADERS and (
+            case cst.Call(func=cst.Attribute(value=owner, attr=cst.Name(verb))) if verb in LOADERS and (
                 self.callable(owner) in MODULE_KINDS
             ):
                 self.add(call, Held.WEIGHTED, self.module.code(call.func))
@@ -145,7 +139,7 @@ class Elements:
         ends = [each.value if each.how is How.WHOLE else called for each in flows] or [called]
         ends = [end for each in ends for end in ((each.body, each.orelse) if isinstance(each, cst.IfExp) else (each,))]
         names = [self.module.name_of(end) or "" for end in ends]
-        return all(each in COPIES or each in _THROUGH or _initializes(each) for each in names)
+        return all(each in COPIES or each in THROUGH or _initializes(each) for each in names)
 
     def given_back(self, call: cst.Call) -> cst.BaseExpression | None:
         """The argument that a function outside the class returns as it is."""

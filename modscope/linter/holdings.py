@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 
 from modscope.linter import cst
 from modscope.linter.calls import argument
-from modscope.linter.contained import ITERABLES, Element, Held, Holding, Role, State, Step
+from modscope.linter.contained import COPIES, ITERABLES, Element, Held, Holding, Role, State, Step
 from modscope.linter.definitions import Shape, is_named_tuple
-from modscope.linter.elements import COPIES, Elements
+from modscope.linter.elements import Elements
 from modscope.linter.facts import FunctionFacts
 from modscope.linter.flows import Flow, How, Place
 from modscope.linter.index import FileIndex
