@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from modscope.config import Config
+from modscope.config import Config, Names
 from modscope.errors import ModscopeError
 from modscope.findings import Skip
 
 if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
+_NAME = re.compile(r"[\w.-]+")
 ENDINGS = (".py", ".pyi", ".ipynb")
 Settings = Callable[[Path], Config]  # the configuration that holds in a folder
 
@@ -50,14 +52,14 @@ def _below(top: Path, settings: Settings) -> Iterator[tuple[str, Path | Skip]]:
     while stack:
         folder, ignores = stack.pop()
         config = settings(folder)
-        if config.respect_gitignore:
-            ignores = (*ignores, *_own_gitignore(folder))
         try:
             with os.scandir(folder) as entries:
                 listed = sorted(entries, key=lambda entry: entry.name)
         except OSError as error:
             yield str(folder), Skip(str(folder), f"cannot be listed: {error.strerror or error}")
             continue
+        if config.respect_gitignore and any(entry.name == ".gitignore" for entry in listed):
+            ignores = (*ignores, *_own_gitignore(folder))
         real = os.path.realpath(folder)
         leaves_out = _leaving_out(folder, config, anyway or Path(config.root or top), ignores)
         folders = []
@@ -76,12 +78,16 @@ def _below(top: Path, settings: Settings) -> Iterator[tuple[str, Path | Skip]]:
 
 
 def _leaving_out(folder: Path, config: Config, root: Path, ignores: Ignores) -> Callable[[str], bool]:
-    """Whether patterns leave out what lies in a folder, by its name there; a folder's name ends in a slash."""
-    inside, excludes = _inside(folder, root), _excludes(config)
+    """Whether patterns leave out what lies in a folder, by its name there; a folder's name ends in a slash.
+
+    The folder itself was let in, so of a pattern that is a mere name only the last part of a path needs to be asked.
+    """
+    inside = _inside(folder, root)
+    names, others = _by_name(_excludes(config))
     near = [(above, spec) for at, spec in reversed(ignores) if (above := _inside(folder, at)) is not None]
 
     def leaves_out(name: str) -> bool:
-        if inside is not None and excludes.match_file(inside + name):
+        if inside is not None and (name.rstrip("/") in names or (others and _spec(others).match_file(inside + name))):
             return True
         said = (spec.check_file(above + name).include for above, spec in near)
         return next((each for each in said if each is not None), False)
@@ -92,11 +98,19 @@ def _leaving_out(folder: Path, config: Config, root: Path, ignores: Ignores) -> 
 def excluded(path: Path, is_folder: bool, config: Config, root: Path | None = None) -> bool:
     """Whether the `exclude` patterns leave a path out, relative to `root` or else the configuration's."""
     name = _relative(path, root or Path(config.root or "."))
-    return name is not None and bool(_excludes(config).match_file(name + "/" * is_folder))
+    return name is not None and bool(_spec(_excludes(config)).match_file(name + "/" * is_folder))
 
 
-def _excludes(config: Config) -> GitIgnoreSpec:
-    return _spec(tuple(map(_from_here, (*config.exclude, *config.extend_exclude))))
+@cache
+def _by_name(patterns: Names) -> tuple[frozenset[str], Names]:
+    """Those that are a mere name, and the others; all are others where one lets in again what another leaves out."""
+    again = any(each.startswith("!") for each in patterns)
+    names = frozenset() if again else frozenset(filter(_NAME.fullmatch, patterns))
+    return names, tuple(each for each in patterns if each not in names)
+
+
+def _excludes(config: Config) -> Names:
+    return tuple(map(_from_here, (*config.exclude, *config.extend_exclude)))
 
 
 def ignored_rules(path: Path, config: Config) -> frozenset[str]:
