@@ -8,6 +8,8 @@ from enum import Enum, StrEnum, auto
 from modscope.linter import cst
 from modscope.linter.definitions import Shape
 
+Place = tuple["cst.FunctionDef | None", str]  # a variable of a function; without a function: an attribute of `self`
+FILLERS = frozenset({"append", "extend", "insert", "add", "appendleft", "extendleft", "update", "setdefault"})
 MAKERS: dict[str, Shape] = {
     "builtins.list": "list",
     "builtins.tuple": "tuple",
@@ -44,6 +46,25 @@ RETURN_SELF = frozenset(
     | {"eval", "train", "requires_grad_", "apply", "share_memory"}
 )
 LOADERS = frozenset({"from_pretrained", "from_name", "from_config", "load_from_checkpoint", "from_float"})
+
+
+class How(Enum):
+    """What a value is to the place that it is put into."""
+
+    WHOLE = auto()  # the value itself is there: `x = value`
+    ELEMENT = auto()  # it is in the container that is there: `x.append(value)`
+    INSIDE = auto()  # what it holds is in that container: `x.extend(value)`
+    PART = auto()  # what it holds is there, one at a time: `for x in value`
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """One place in the source that puts a value somewhere."""
+
+    value: cst.BaseExpression
+    how: How
+    target: cst.BaseExpression
+    key: cst.BaseExpression | None = None
 
 
 class State(Enum):

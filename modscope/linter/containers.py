@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from modscope.linter import cst
 from modscope.linter.calls import is_literal
-from modscope.linter.contained import Element, Held, Holding, State
+from modscope.linter.contained import Element, Flow, Held, Holding, How, State
 from modscope.linter.definitions import Inherited, Shape, setting_up
 from modscope.linter.escapes import KEPT_BY_TORCH, Escapes
-from modscope.linter.flows import Flow, Flows, How
+from modscope.linter.flows import Flows
 from modscope.linter.holdings import Holdings
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass

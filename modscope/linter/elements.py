@@ -15,13 +15,15 @@ from modscope.linter.contained import (
     Element,
     Held,
     Holding,
+    How,
+    Place,
     Role,
     State,
     Step,
 )
 from modscope.linter.definitions import Shape, is_named_tuple, is_stateless
 from modscope.linter.facts import FunctionFacts
-from modscope.linter.flows import Flows, How, Place
+from modscope.linter.flows import Flows
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from modscope.linter import cst
-from modscope.linter.contained import ITERABLES, MAKERS, State
+from modscope.linter.contained import ITERABLES, MAKERS, Place, State
 from modscope.linter.definitions import ANSWERS, Inherited, handed_up, is_named_tuple, setting_up
-from modscope.linter.flows import Flows, Place
+from modscope.linter.flows import Flows
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass
 from modscope.linter.owners import whole

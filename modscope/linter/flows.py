@@ -3,37 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from enum import Enum, auto
 
 from modscope.linter import cst
+from modscope.linter.contained import FILLERS, Flow, How, Place
 from modscope.linter.definitions import handed_up
 from modscope.linter.module import ModuleClass
 from modscope.linter.owners import in_dict, whole
 
-Place = tuple["cst.FunctionDef | None", str]  # a variable of a function; without a function: an attribute of `self`
-
-FILLERS = frozenset({"append", "extend", "insert", "add", "appendleft", "extendleft", "update", "setdefault"})
 _SEVERAL = frozenset({"extend", "extendleft", "update"})
-
-
-class How(Enum):
-    """What a value is to the place that it is put into."""
-
-    WHOLE = auto()  # the value itself is there: `x = value`
-    ELEMENT = auto()  # it is in the container that is there: `x.append(value)`
-    INSIDE = auto()  # what it holds is in that container: `x.extend(value)`
-    PART = auto()  # what it holds is there, one at a time: `for x in value`
-
-
-@dataclass(frozen=True, slots=True)
-class Flow:
-    """One place in the source that puts a value somewhere."""
-
-    value: cst.BaseExpression
-    how: How
-    target: cst.BaseExpression
-    key: cst.BaseExpression | None = None
 
 
 class Flows:

@@ -6,11 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 
 from modscope.linter import cst
 from modscope.linter.calls import argument
-from modscope.linter.contained import COPIES, ITERABLES, Element, Held, Holding, Role, State, Step
+from modscope.linter.contained import COPIES, ITERABLES, Element, Flow, Held, Holding, How, Place, Role, State, Step
 from modscope.linter.definitions import Shape, is_named_tuple
 from modscope.linter.elements import Elements
 from modscope.linter.facts import FunctionFacts
-from modscope.linter.flows import Flow, How, Place
 from modscope.linter.index import FileIndex
 from modscope.linter.known import MODULE_KINDS, Kind
 from modscope.linter.module import ModuleClass

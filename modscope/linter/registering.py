@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from functools import cache
 
 from modscope.linter import cst
+from modscope.linter.contained import How
 from modscope.linter.containers import Container, Held
 from modscope.linter.definitions import is_named_tuple
-from modscope.linter.flows import Flows, How
+from modscope.linter.flows import Flows
 from modscope.linter.module import ModuleClass
 from modscope.linter.rule import Change, Replace
 
