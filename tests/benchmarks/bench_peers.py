@@ -1,7 +1,7 @@
 """trace() beside torchinfo, torchview and torchlens: ratios to the plain forward. `make bench-peers` runs it.
 
-Each pair of a model and a tool has a process of its own and three minutes; what does not end in that time is said to be over
-it. They see different things: torchinfo modules and shapes, torchview a graph, torchlens every activation.
+Each pair of a model and a tool has a process of its own and three minutes; what does not end in that time is said to be
+over it. They see different things: torchinfo modules and shapes, torchview a graph, torchlens every activation.
 """
 
 from __future__ import annotations
