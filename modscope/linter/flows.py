@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from modscope.linter import cst
 from modscope.linter.contained import FILLERS, Flow, How, Place
 from modscope.linter.definitions import handed_up
 from modscope.linter.module import ModuleClass
 from modscope.linter.owners import in_dict, whole
+from modscope.linter.renewed import renewals, turn
 
 _SEVERAL = frozenset({"extend", "extendleft", "update"})
 
@@ -25,6 +26,7 @@ class Flows:
         self._functions: dict[Place, cst.FunctionDef] = {}
         self._around: dict[cst.CSTNode, cst.FunctionDef | None] = {}
         self._bound: set[Place] = set()
+        self._renewed: Mapping[Place, list[cst.Assign]] = {}
         self._bind()
         self._fill()
         self._use()
@@ -65,7 +67,8 @@ class Flows:
             return None, node.value  # of the class, and so of each instance
         while function is not None:
             if (function, node.value) in self._bound:
-                return function, node.value
+                assigns = self._renewed.get((function, node.value))
+                return function, f"{node.value}, {turn(self.module, node, assigns)}" if assigns else node.value
             function = self.function_of(function)
         return None
 
@@ -138,9 +141,9 @@ class Flows:
             *module.nodes(cst.NamedExpr),
         ]
         targets = [*(target for target, _ in module.assignments()), *(loop.target for loop in loops)]
-        for target in targets:
-            for name in _names(target):
-                self._bound.add((self.function_of(name), name.value))
+        bound: list[Place] = [(self.function_of(name), name.value) for each in targets for name in _names(each)]
+        self._renewed = renewals(module, [*bound, *self._bound])
+        self._bound.update(bound)
 
     def _fill(self) -> None:
         module = self.module
