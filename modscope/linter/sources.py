@@ -35,8 +35,10 @@ def stamp(path: str | os.PathLike[str]) -> Stamp | None:
     """What stays the same as long as a file does; asked for before it is read.
 
     None for a file that was changed a moment ago: one more change could leave it the same. The time of the last
-    change of the entry is part of it, which no program sets, as `cp -p` does that of the contents.
+    change of the entry is part of it, which no program sets, as `cp -p` does that of the contents; Windows has none.
     """
+    if os.name == "nt":
+        return None
     try:
         status = os.stat(path)
     except OSError:
