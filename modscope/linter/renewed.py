@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -36,5 +37,5 @@ def renewals(module: ModuleClass, bound: Sequence[Place]) -> Mapping[Place, list
 
 def turn(module: ModuleClass, name: cst.Name, assigns: Sequence[cst.Assign]) -> int:
     """Which of the assignments a use comes after, counted from 1; 0: it comes before all."""
-    before = [each for each in assigns if module.is_before(each, name) and not module.within(name, each.value)]
-    return len(before)
+    before = bisect_left(assigns, module.place(name), key=module.place)
+    return before - 1 if before and module.within(name, assigns[before - 1].value) else before
