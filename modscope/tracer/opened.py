@@ -35,9 +35,11 @@ def way_into(kind: type) -> Way | None:
     slotted = [space for space in spaces if "__slots__" in space]
     slots = [(name, slot) for space in slotted for name, slot in space.items() if type(slot) is MemberDescriptorType]
 
+    if own is not None and not slots:
+        return lambda value, most: _entries(own.__get__(value), most)
+
     def attributes(value: Any, most: int) -> list[tuple[str, Any]]:
-        held: Any = {} if own is None else own.__get__(value)
-        found = list(dict.items(held)) if len(held) <= most else []
+        found = [] if own is None else _entries(own.__get__(value), most)
         for name, slot in slots:
             try:
                 found.append((name, slot.__get__(value)))
@@ -46,6 +48,10 @@ def way_into(kind: type) -> Way | None:
         return found
 
     return attributes
+
+
+def _entries(held: dict[str, Any], most: int) -> list[tuple[str, Any]]:
+    return list(held.items()) if len(held) <= most else []
 
 
 def holds_nothing(value: Any, kind: type, most: int) -> bool:

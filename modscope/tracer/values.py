@@ -74,6 +74,7 @@ class _Reader:
         self._opens = opens
         self._left = MOST
         self._tensors = 0
+        self._looks = 0  # left in the object that is open
         self._opened = 0  # objects that the value being read is inside of
         self._ways: dict[int, Way | None] = {}  # by id of the class
 
@@ -86,12 +87,12 @@ class _Reader:
             return self._refer(value)
         if kind is ScriptObject:
             return Unknown(name_of(kind), id(value))
-        if len(above) == DEEPEST or self._left <= 0 or id(value) in above:
+        left = self._looks if self._opened else self._left
+        if len(above) == DEEPEST or left <= 0 or id(value) in above:
             return Unknown(name_of(kind))
-        above = (*above, id(value))
         if id(kind) in self._ways:
             return self._open(value, kind, above)
-        if self._opened and holds_nothing(value, kind, self._left):
+        if self._opened and holds_nothing(value, kind, self._looks):
             return Unknown(name_of(kind))
         try:
             inside = _inside(value, kind)
@@ -100,45 +101,46 @@ class _Reader:
         if inside is None:
             return self._open(value, kind, above) if self._opens else Unknown(name_of(kind))
         items, keys = inside
+        above = (*above, id(value))
         rows = []
         for item in items:
-            self._left -= 1
-            if self._left <= 0:
-                rows.append(Unknown("…"))
-                break
+            if self._opened:
+                self._looks -= 1
+            else:
+                self._left -= 1
+                if self._left <= 0:
+                    rows.append(Unknown("…"))
+                    break
             rows.append(self.read(item, above))
         return Held(name_of(kind), tuple(rows), None if keys is None else tuple(keys)[: len(rows)])
 
     def _open(self, value: Any, kind: type, above: tuple[int, ...]) -> Any:
         """The attributes that hold tensors; the type alone where none does, or where there is too much to look at."""
-        left = self._left
-        if not self._opened:
-            self._left = min(left, MOST_OPENED)
-        allowed = self._left
-        self._opened += 1
-        found = self._attributes(value, kind, above)
-        self._opened -= 1
-        looked_at = allowed - self._left
-        if not self._opened:
-            self._left = left - looked_at
-        if not found or looked_at >= allowed:
-            return Unknown(name_of(kind))
-        return Held(name_of(kind), tuple(found.values()), tuple(found), True)
-
-    def _attributes(self, value: Any, kind: type, above: tuple[int, ...]) -> dict[str, Any]:
         try:
             way = self._ways[id(kind)]
         except KeyError:
             way = self._ways[id(kind)] = way_into(kind)
+        if not self._opened:
+            self._looks = MOST_OPENED
+        self._opened += 1
         found: dict[str, Any] = {}
-        for name, item in () if way is None else way(value, self._left):
-            if type(item) not in HOLD_NOTHING:
-                self._left -= 1
-                before = self._tensors
-                row = self.read(item, above)
-                if self._tensors > before:
-                    found[_key(name)] = row
-        return found
+        for name, item in () if way is None else way(value, self._looks):
+            cls = type(item)
+            if cls in HOLD_NOTHING:
+                continue
+            self._looks -= 1
+            before = self._tensors
+            if cls in PLAIN_TENSORS:
+                self._tensors += 1
+                row = self._refer(item)
+            else:
+                row = self.read(item, (*above, id(value)))
+            if self._tensors > before:
+                found[name if type(name) is str else _key(name)] = row
+        self._opened -= 1
+        if not found or self._looks <= 0:
+            return Unknown(name_of(kind))
+        return Held(name_of(kind), tuple(found.values()), tuple(found), True)
 
 
 def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None] | None:

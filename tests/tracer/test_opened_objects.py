@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -201,6 +202,28 @@ def test_what_holds_too_much_to_look_at_is_told_by_type(vocabulary: list[Any]) -
     assert outline(given(layer)) == "Layer"
     layer.keys = torch.zeros(3)
     assert outline(given(layer)) == ("Layer", {"keys": (3,)})
+
+
+@dataclass
+class Fields:
+    left: Any
+    right: Any
+
+
+class Slots:
+    __slots__ = ("left", "right")
+
+    def __init__(self, left: Any, right: Any) -> None:
+        self.left, self.right = left, right
+
+
+@pytest.mark.parametrize("node", [Fields, Slots, lambda left, right: [left, right], lambda *both: both])
+def test_what_holds_the_same_again_and_again_is_not_looked_at_without_end(node: Any) -> None:
+    layer = Layer(torch.zeros(2))
+    layer.tree = Layer()  # type: ignore[attr-defined]
+    for _ in range(60):  # 2 ** 60 ways lead to the first
+        layer.tree = node(layer.tree, layer.tree)  # type: ignore[attr-defined]
+    assert outline(given(layer)) == "Layer"
 
 
 def test_an_object_with_too_many_attributes_leaves_room_for_what_comes_after_it() -> None:
