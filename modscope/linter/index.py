@@ -41,12 +41,7 @@ class Found:
 class Project:
     """Names and classes across files, and what has been found out about them."""
 
-    def __init__(
-        self,
-        known_bases: frozenset[str] = frozenset(),
-        target_torch: tuple[int, int] | None = None,
-        remembers: bool = False,
-    ) -> None:
+    def __init__(self, known_bases: frozenset[str], target_torch: tuple[int, int] | None, remembers: bool) -> None:
         self.library = Library(remembers)
         self.known_bases = MODULE_BASES | known_bases
         self.target_torch = target_torch  # the oldest torch that the code runs on; None: not said
