@@ -124,14 +124,22 @@ def _registered(attribute: str, held: Holding, escapes: Escapes, module: ModuleC
 
 def _given_up(attribute: str, flows: Sequence[Flow], module: ModuleClass) -> bool:
     """Whether it served to set up: it is deleted there, or set to None in the end."""
-    last = max(flows, key=lambda flow: module.place(flow.target))
+    *earlier, last = sorted(flows, key=lambda flow: module.place(flow.target))
+    emptied = is_literal(last.value, "None") and not _in_branch(last.target, module)
+    here = any(module.method_of(each.target) is module.method_of(last.target) for each in earlier)
     deleted = (
         target
         for method in module.once(setting_up)
         for each in module.nodes(cst.Del, within=method)
         for target in module.nodes(cst.Attribute, within=each)
     )
-    return is_literal(last.value, "None") or any(module.attribute(target) == attribute for target in deleted)
+    return (emptied and here) or any(module.attribute(target) == attribute for target in deleted)
+
+
+def _in_branch(node: cst.CSTNode, module: ModuleClass) -> bool:
+    """Whether a branch or loop of the method decides if it is reached."""
+    blocks = cst.If | cst.Else | cst.Try | cst.ExceptHandler | cst.For | cst.While | cst.MatchCase
+    return any(isinstance(each, blocks) for each in module.ancestors(node))
 
 
 def _may_be_meant(escapes: Escapes, module: ModuleClass) -> bool:
