@@ -149,6 +149,7 @@ def _torch_modes() -> dict[str, Any]:
         modes[f"autocast {device}"] = (torch.is_autocast_enabled(device), torch.get_autocast_dtype(device))
     if dynamo := sys.modules.get("torch._dynamo.eval_frame"):
         modes["compile stance"] = repr(dynamo._stance)
+        modes["what dynamo asks"] = dynamo._callback_from_stance.__qualname__
     return modes
 
 
