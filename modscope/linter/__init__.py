@@ -151,6 +151,18 @@ def _cores() -> int:
 
 
 def _by_folder(config: Settings | None) -> Callable[[Path], Config]:
-    if isinstance(config, Config):
-        return lambda folder: config
-    return config or finder()
+    """The configuration of a folder; each is validated when it is first asked for, before a worker stumbles over it."""
+    from modscope.linter import files, rules
+
+    given: dict[int, Config] = {}
+
+    def settings(folder: Path) -> Config:
+        config = of_folder(folder)
+        if id(config) not in given:
+            config.validate(rules.names())
+            files.validate(config)
+            given[id(config)] = config
+        return config
+
+    of_folder = (lambda folder: config) if isinstance(config, Config) else config or finder()
+    return settings

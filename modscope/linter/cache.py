@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +62,8 @@ class Cache:
     def _of(self, config: Config) -> _Kept:
         if self._last is None or self._last[0] is not config:  # to hash one costs as much as all else that is asked
             if config not in self._kept:
-                self._kept[config] = _Kept(self._folder / f"{digest(repr(config).encode())}.json", self._disk)
+                rooted = replace(config, root=os.path.abspath(config.root or "."))  # where its patterns start
+                self._kept[config] = _Kept(self._folder / f"{digest(repr(rooted).encode())}.json", self._disk)
             self._last = config, self._kept[config]
         return self._last[1]
 

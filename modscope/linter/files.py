@@ -152,8 +152,31 @@ def _inside(folder: Path, root: Path) -> str | None:
     return "" if name == "." else None if name.startswith("../") or name == ".." else f"{name}/"
 
 
+def validate(config: Config) -> None:
+    """Raise ModscopeError for the first pattern that is none."""
+    asked = {
+        "exclude": config.exclude,
+        "extend-exclude": config.extend_exclude,
+        "per-file-ignores": tuple(pattern for pattern, _ in config.per_file_ignores),
+    }
+    for key, patterns in asked.items():
+        for pattern in patterns:
+            if not (_NAME.fullmatch(pattern) or _is_pattern(pattern)):
+                where = f"{config.file}: {key}" if config.file else key
+                raise ModscopeError(f"{where}: {pattern!r} is no pattern as .gitignore has them")
+
+
+def _is_pattern(line: str) -> bool:
+    try:
+        _spec((line,))
+    except (ValueError, re.error):
+        return False
+    return True
+
+
 @cache
 def _spec(lines: tuple[str, ...]) -> GitIgnoreSpec:
+    """Raises ValueError or re.error where one of them is no pattern."""
     from pathspec import GitIgnoreSpec  # 20 ms, and files named one by one do not need it
 
     return GitIgnoreSpec.from_lines(lines)
@@ -172,13 +195,17 @@ def _gitignores(path: Path) -> Ignores:
 
 
 def _own_gitignore(folder: Path) -> Ignores:
+    file = folder / ".gitignore"
     try:
-        text = (folder / ".gitignore").read_text(encoding="utf-8", errors="surrogateescape")
-        return ((folder, _spec(tuple(text.splitlines()))),)
+        data = file.read_bytes() if file.is_file() else b""  # to open a pipe would wait for ever
     except OSError:
         return ()
-    except ValueError:  # a pattern that git does not know either
-        return ()
+    text = data.decode("utf-8-sig", "surrogateescape")
+    lines = tuple(line.removesuffix("\r") for line in text.split("\n"))
+    try:
+        return ((folder, _spec(lines)),)
+    except (ValueError, re.error):  # as git does: what is no pattern leaves out nothing, the others stand
+        return ((folder, _spec(tuple(filter(_is_pattern, lines)))),)
 
 
 def _ignored(path: Path, is_folder: bool, ignores: Ignores) -> bool:

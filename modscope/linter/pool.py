@@ -24,24 +24,31 @@ DEADLINE = 30.0  # seconds a file may take, and so many more for each megabyte
 Work = tuple[int, Path, Config]
 
 
+class Failure(Exception):
+    """What went wrong in a worker, and is no file's doing: the traceback there."""
+
+
 def spread(work: list[Work], run: Run, jobs: int) -> Iterator[tuple[int, Outcome]]:
-    """The outcome of every file, as they come."""
+    """The outcome of every file, as they come. Raises Failure where linting itself fails."""
     waiting: SimpleQueue[Work] = SimpleQueue()
     for each in work:
         waiting.put(each)
-    done: SimpleQueue[tuple[int, Outcome]] = SimpleQueue()
+    done: SimpleQueue[tuple[int, Outcome | Failure]] = SimpleQueue()
     threads = [
         Thread(target=_serve, args=(waiting, done, run), daemon=True) for _ in range(max(1, min(jobs, len(work))))
     ]
     for thread in threads:
         thread.start()
     for _ in work:
-        yield done.get()
+        number, outcome = done.get()
+        if isinstance(outcome, Failure):
+            raise outcome
+        yield number, outcome
     for thread in threads:
         thread.join()
 
 
-def _serve(waiting: SimpleQueue[Work], done: SimpleQueue[tuple[int, Outcome]], run: Run) -> None:
+def _serve(waiting: SimpleQueue[Work], done: SimpleQueue[tuple[int, Outcome | Failure]], run: Run) -> None:
     """Feed one worker, and the next one where it died."""
     worker: _Worker | None = None
     while not waiting.empty():
@@ -71,13 +78,13 @@ class _Worker:
         )
         self._send((run.fix, run.write, run.remembers))
 
-    def lint(self, path: Path, config: Config) -> Outcome | None:
+    def lint(self, path: Path, config: Config) -> Outcome | Failure | None:
         """The outcome of one file; None where the worker did not live to tell it."""
         watch = Timer(_deadline(path), self.process.kill)
         watch.start()
         try:
             self._send((path, config))
-            outcome: Outcome = pickle.load(self.process.stdout)  # type: ignore[arg-type]
+            outcome: Outcome | Failure = pickle.load(self.process.stdout)  # type: ignore[arg-type]
             return outcome
         except (OSError, EOFError, pickle.UnpicklingError):
             self.process.kill()

@@ -118,7 +118,6 @@ class Run:
     def _chosen(self, config: Config, ignored: frozenset[str]) -> rules.Selection:
         key = (config, ignored)
         if key not in self._rules:
-            config.validate(rules.names())
             self._rules[key] = rules.Selection(config, ignored)
         return self._rules[key]
 

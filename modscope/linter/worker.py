@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+import traceback
+from pathlib import Path
 
-from modscope.linter.run import Run, room_for_trees
+from modscope.config import Config
+from modscope.linter.pool import Failure
+from modscope.linter.run import Outcome, Run, room_for_trees
 
 
 def main() -> None:
@@ -22,8 +26,17 @@ def main() -> None:
                 path, config = pickle.load(orders)
             except EOFError:
                 return
-            pickle.dump(run.file(path, config), outcomes)
+            pickle.dump(_outcome(run, path, config), outcomes)
             outcomes.flush()
+
+
+def _outcome(run: Run, path: Path, config: Config) -> Outcome | Failure:
+    try:
+        return run.file(path, config)
+    except (MemoryError, RecursionError):
+        raise  # the file's doing
+    except Exception:
+        return Failure(f"{path}: {traceback.format_exc()}")
 
 
 if __name__ == "__main__":

@@ -91,6 +91,16 @@ def test_other_settings_have_other_entries(project: Path) -> None:
     assert len(lint(project)) == 1
 
 
+def test_patterns_from_the_working_directory_mean_other_files_elsewhere(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = Config(select=LIST.select, per_file_ignores=(("/net.py", ("ALL",)),))
+    monkeypatch.chdir(project.parent)
+    assert len(lint(project, config)) == 1
+    monkeypatch.chdir(project)
+    assert len(lint(project, config)) == 0
+
+
 @pytest.mark.parametrize("content", [b"", b"\n", b"x\n{}", b"\xff\n\xff", b"[" * 100_000])
 def test_a_damaged_entry_is_no_entry(project: Path, content: bytes) -> None:
     right = lint(project)
@@ -112,6 +122,16 @@ def test_an_entry_with_one_other_byte_is_no_entry(project: Path) -> None:
 def test_a_folder_that_cannot_be_written_changes_no_answer(project: Path) -> None:
     (project.parent / "cache").write_text("a file where the folder would be")
     assert len(lint(project)) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_an_entry_that_is_a_pipe_or_a_folder_is_no_entry(project: Path) -> None:
+    right = lint(project)
+    (entry,) = entries(project)
+    for make in (os.mkfifo, os.mkdir):
+        entry.unlink()
+        make(entry)
+        assert lint(project) == right
 
 
 def test_a_file_under_another_name_keeps_its_findings_there(project: Path) -> None:
@@ -210,6 +230,13 @@ def test_any_number_of_processes_finds_the_same(project: Path, jobs: int | None)
     report = modscope.lint([project], LIST, jobs=jobs)
     names = [os.path.basename(finding.location.file) for finding in report]
     assert names == ["net.py", *(f"net{number}.py" for number in range(5))]
+
+
+def test_a_mistake_of_the_linter_itself_is_told_from_other_processes_too(project: Path) -> None:
+    (project / "old.py").write_text("import torch\n\ntorch.symeig(x)\n")
+    config = Config(select=("removed-torch-function",), target_torch="no version")  # type: ignore[arg-type]
+    with pytest.raises(Exception, match="TypeError"):
+        modscope.lint([project], config, jobs=2)
 
 
 def test_processes_do_not_run_the_callers_script_again(project: Path) -> None:

@@ -1,5 +1,6 @@
 """Which files are linted, and which are left out."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,43 @@ def test_gitignore_is_heeded_also_from_above_and_below(tmp_path: Path) -> None:
     (tmp_path / "pkg/keep/.gitignore").write_text("!e_pb2.py\n")
     assert found(tmp_path) == ["a.py", "pkg/c.py", "pkg/keep/e_pb2.py"]
     assert found(tmp_path, "pkg") == ["pkg/c.py", "pkg/keep/e_pb2.py"]
+
+
+@pytest.mark.parametrize("wrong", ["[z-a]", "!", "a\\", "\ufeff"])
+def test_a_line_of_gitignore_that_is_no_pattern_leaves_the_others(tmp_path: Path, wrong: str) -> None:
+    tree(tmp_path, ".git/config", "a.py", "gen/b.py", "c\x0c.py")
+    (tmp_path / ".gitignore").write_text(f"{wrong}\r\ngen/\r\nc\x0c.py", encoding="utf-8", newline="")
+    assert found(tmp_path) == ["a.py"]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_gitignore_that_is_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    tree(tmp_path, ".git/config", "a.py")
+    os.mkfifo(tmp_path / ".gitignore")
+    assert found(tmp_path) == ["a.py"]
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_settings_that_say_nothing_are_told_whatever_is_linted(tmp_path: Path, jobs: int) -> None:
+    config = Config(select=("unregistered-module-lists",))
+    for names in ((), ("a.py", "b.py")):
+        tree(tmp_path, *names)
+        with pytest.raises(ModscopeError, match="the nearest is 'unregistered-module-list'"):
+            modscope.lint([tmp_path], config, jobs=jobs)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("pattern", ["[z-a]", "!", "a\\"])
+def test_what_is_no_pattern_is_told(tmp_path: Path, pattern: str, jobs: int) -> None:
+    tree(tmp_path, "a.py", "b.py")
+    settings = {
+        "exclude": Config(exclude=(pattern,)),
+        "extend-exclude": Config(extend_exclude=(pattern,)),
+        "per-file-ignores": Config(per_file_ignores=((pattern, ("ALL",)),)),
+    }
+    for key, config in settings.items():
+        with pytest.raises(ModscopeError, match=f"^{key}: .* is no pattern"):
+            modscope.lint([tmp_path], config, jobs=jobs)
 
 
 def test_gitignore_is_not_heeded_where_the_settings_say_so(tmp_path: Path) -> None:
