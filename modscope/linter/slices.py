@@ -33,7 +33,7 @@ class Slice:
     def of_class(cls, source: SourceText, candidate: Candidate) -> Slice:
         """The class statement with its decorators. Raises UnreadableSource where LibCST may not or cannot read it."""
         guard(candidate.node, candidate.walked, source)
-        return cls._parse(source, source.starts[candidate.facts.lines[0] - 1], candidate.text, 0)
+        return cls._parse(source, source.starts[candidate.facts.lines[0] - 1], candidate.text, "")
 
     @classmethod
     def of_statement(cls, source: SourceText, start: int, end: int, body: str = "") -> Slice:
@@ -41,14 +41,15 @@ class Slice:
         text = source.text[start:end] + body
         if text.startswith("elif"):
             text = f"if  {text[4:]}"
-        return cls._parse(source, start, text, start - source.starts[source.line_of(start) - 1])
+        left = source.text[source.starts[source.line_of(start) - 1] : start].replace("\f", "")
+        return cls._parse(source, start, text, left if left.isspace() else " " * len(left))
 
     @classmethod
-    def _parse(cls, source: SourceText, start: int, text: str, indent: int) -> Slice:
+    def _parse(cls, source: SourceText, start: int, text: str, indent: str) -> Slice:
         feeds = tuple(place for place, character in enumerate(text) if character == "\f") if "\f" in text else ()
         text = text.replace("\f", "")
         wrapped = indent or text[:1] in (" ", "\t")
-        before = _WRAPPER + " " * indent if wrapped else ""
+        before = _WRAPPER + indent if wrapped else ""
         try:
             tree = cst.parse_module(before + text)
         except cst.ParserSyntaxError as error:

@@ -61,6 +61,16 @@ def test_the_marked_lines_are_guilty_and_all_others_innocent(path: Path) -> None
     assert {(finding.location.line, finding.rule) for finding in report.findings} == expected
 
 
+@pytest.mark.parametrize("path", fixtures(), ids=lambda path: path.stem)
+def test_another_layout_has_the_same_findings(path: Path) -> None:
+    text = path.read_text()
+    tabs = re.sub(r"^( {4})+", lambda match: "\t" * (len(match[0]) // 4), text, flags=re.MULTILINE)
+    layouts = [text, tabs, text.replace("\n", "\r\n"), f"\ufeff{text.rstrip()}"]
+    found = [modscope.lint_source(layout.encode(), config=ALL).findings for layout in layouts]
+    first, *others = [[(each.location.line, each.rule, each.fix is None) for each in findings] for findings in found]
+    assert others == [first] * 3
+
+
 @pytest.mark.parametrize("name", rules.names())
 def test_every_rule_has_a_fixture(name: str) -> None:
     assert (FIXTURES / f"{name.replace('-', '_')}.py").exists()
