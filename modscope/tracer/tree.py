@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
 from operator import itemgetter
 from typing import Any
@@ -188,7 +188,7 @@ class Captured:
             if kind is None:
                 kind = kinds[cls] = Kind(cls, own)
             text, plain = kind.look(module, own, len(given))
-            if not plain:
+            if not plain and not issubclass(cls, torch.jit.ScriptModule):  # in Python those hold what torch put there
                 self._not_plain.append((number, own))
             if hooks:
                 self.hooked.append(module)
@@ -255,11 +255,10 @@ def _given(parameters: dict[str, Any]) -> tuple[str, ...]:
 
 def _unusual(module: nn.Module, own: dict[str, Any]) -> tuple[Any, ...]:
     """The same facts of a ScriptModule, whose children live in C++, or of a module without `super().__init__()`."""
-    training = own.get("training", True)
-    if isinstance(module, torch.jit.ScriptModule):
-        training = getattr(module, "training", True)  # a frozen one has no flag
-    held = [own.get(name) or {} for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")]
-    return training, *held
+    script = isinstance(module, torch.jit.ScriptModule)
+    read = partial(getattr, module) if script else own.get  # what was traced hands on to a module it keeps
+    held = [read(name, None) or {} for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")]
+    return read("training", True), *held  # a frozen one has no flag
 
 
 def _specs(tensors: list[Tensor]) -> list[specs.Facts | TensorSpec | None]:

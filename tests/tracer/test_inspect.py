@@ -360,6 +360,14 @@ def test_a_script_module_shows_its_children() -> None:
     assert not tree["1.0"].training
 
 
+def test_a_traced_script_module_shows_its_children_once() -> None:
+    plain = nn.Sequential(nn.Linear(2, 2), nn.Sequential(nn.BatchNorm1d(2))).eval()
+    tree = modscope.inspect(torch.jit.trace(plain, torch.zeros(1, 2)))
+    assert list(tree) == ["", "0", "1", "1.0"]
+    assert (tree.total_params, tree.total_buffers) == (10, 5)
+    assert not any(info.hidden for info in tree.values())
+
+
 def first_tensor(model: nn.Module) -> ParameterInfo | BufferInfo:
     root = modscope.inspect(model).root
     return (*root.parameters, *root.buffers)[0]
