@@ -103,6 +103,7 @@ class Recorder(ExitStack):
         if self.versions is not None:
             self.changes += self.versions.changes()
         self.versions = None
+        self.captured.look_again()
         failed = None if error is None else failure(error, self.captured)
         self.captured.release()
         self.tensors.release()

@@ -46,7 +46,7 @@ class ModelState:
     def __init__(self) -> None:
         self._thread = get_ident()
         self.failed: dict[int | str, str] = {}  # what could not be put back, a tensor by its number, and why
-        self._reached = (0, 0, 0)  # modules, parameters and buffers
+        self._reached = (0, 0, 0, 0)  # modules, parameters, buffers, wrapped modules
         self._parts: list[_Modules | _Gradients] = []
         self._classes: dict[int, ClassAttributes] = {}  # by id: a class may refuse to be hashed
         self._numbers: dict[int, Numbers] = {}  # by id of the tensor
@@ -69,10 +69,10 @@ class ModelState:
     def _take(self, captured: Captured) -> None:
         if self not in self._running:
             self._running.append(self)
-        (modules, parameters, buffers), self._reached = self._reached, captured.reached
+        (modules, parameters, buffers, wrapped), self._reached = self._reached, captured.reached
         lazy_modules, lazy_tensors = captured.waiting()
         new = enumerate(captured.alive_modules[modules:], modules)
-        owners = [module for number, module in new if number not in lazy_modules]
+        owners = [module for number, module in new if number not in lazy_modules] + captured.wrapped[wrapped:]
         for part in self._taken(_Modules, owners, captured):
             self._take_classes(part)
         tensors, rows = captured.alive_tensors, captured.rows

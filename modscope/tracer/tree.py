@@ -63,6 +63,7 @@ class Captured:
         self.alive_tensors: list[Tensor] = []
         self.alive_containers: list[tuple[int, str, Any]] = []  # what plain attributes hold, with holder and path
         self.hooked: list[nn.Module] = []  # modules that have hooks
+        self.wrapped: list[nn.Module] = []  # what modules made by torch.jit.trace hand everything on to
         self.lazy: list[int] = []  # numbers of tensors whose shape was not known yet
         self._not_plain: deque[tuple[int, dict[str, Any]]] = deque()  # modules whose attributes must be searched
         self._kinds: dict[type, Kind] = {}
@@ -83,6 +84,11 @@ class Captured:
         self._settle()
         return number
 
+    def look_again(self) -> None:
+        """Take lazy tensors for what they have become; torch does not make them lazy again."""
+        for number in self.lazy:
+            self.rows.specs[number] = _careful_spec(self.alive_tensors[number])
+
     def release(self) -> None:
         """Let go of the model."""
         self.modules.clear()
@@ -91,6 +97,7 @@ class Captured:
         self.alive_tensors.clear()
         self.alive_containers.clear()
         self.hooked.clear()
+        self.wrapped.clear()
         self._kinds.clear()
 
     @property
@@ -99,9 +106,9 @@ class Captured:
         return self.rows.registered
 
     @property
-    def reached(self) -> tuple[int, int, int]:
-        """How many modules there are by now, and names of parameters and of buffers."""
-        return len(self.alive_modules), len(self.rows.parameter_numbers), len(self.rows.buffers)
+    def reached(self) -> tuple[int, int, int, int]:
+        """How many modules there are by now, names of parameters and of buffers, and wrapped modules."""
+        return len(self.alive_modules), len(self.rows.parameter_numbers), len(self.rows.buffers), len(self.wrapped)
 
     def waiting(self) -> tuple[set[int], set[int]]:
         """The numbers of the modules that are lazy and have not run, and of the tensors they hold."""
@@ -188,7 +195,9 @@ class Captured:
             if kind is None:
                 kind = kinds[cls] = Kind(cls, own)
             text, plain = kind.look(module, own, len(given))
-            if not plain and not issubclass(cls, torch.jit.ScriptModule):  # in Python those hold what torch put there
+            if not plain and issubclass(cls, torch.jit.ScriptModule):  # in Python those hold what torch put there
+                self.wrapped += [own[name] for name in ("_actual_script_module",) if name in own]
+            elif not plain:
                 self._not_plain.append((number, own))
             if hooks:
                 self.hooked.append(module)

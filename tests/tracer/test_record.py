@@ -323,3 +323,12 @@ def test_the_values_of_memory_that_was_let_go_are_not_known() -> None:
     with modscope.record(model, values=True) as recorder:
         pass
     assert [buffer.values is None for buffer in recorder.trace.tree[""].buffers] == [True, True, False]
+
+
+def test_a_lazy_module_that_became_whole_counts_with_the_shapes_it_has_now() -> None:
+    model = nn.Sequential(nn.LazyLinear(3), nn.LazyBatchNorm1d(), nn.LazyLinear(2))
+    trace = modscope.trace(model[:2], x)
+    with modscope.record(model) as recorder:
+        model[0](x)
+    assert (trace.tree.total_params, trace.tree.total_buffers) == (4 * 3 + 3 + 6, 7)
+    assert [p.initialized for p in parameters(recorder.trace)] == [True, True, True, True, False, False]
