@@ -252,6 +252,19 @@ def test_every_format_can_be_printed_and_written(folder: Path, format: str) -> N
     assert written.stdout == ""
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+def test_a_pipe_is_written_into_and_stays_a_pipe(folder: Path) -> None:
+    pipe = folder / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert lint("--output-format=concise", "--output-file", pipe).exit_code == 1
+        assert pipe.is_fifo()
+        assert os.read(reader, 10_000).decode() == lint("--output-format=concise").stdout
+    finally:
+        os.close(reader)
+
+
 def test_statistics_count_instead(folder: Path) -> None:
     assert [line.split() for line in lint("--statistics").stdout.splitlines()] == [
         ["1", "[*]", FORWARD],
