@@ -34,7 +34,7 @@ class Numbers:
             self._memory.untyped_storage().resize_(self._room)
         if self._values is not None and not _same(self._bits, self._values):
             # in one line: an interrupt at the end of a longer block would leave the mode as it is in there
-            with torch.inference_mode(self._memory.is_inference()): self._bits.copy_(self._values)  # noqa: E701  # fmt: skip
+            with torch.inference_mode(self._bits.is_inference()): self._bits.copy_(self._values)  # noqa: E701  # fmt: skip
         if self._version is not None and tensor._version != self._version:
             _set_versions((tensor,), (self._version,))
 

@@ -13,7 +13,7 @@ from tests.residue.scene import Situation, perform, recorded, traced, unwatched,
 from tests.residue.situations import normal
 
 SITUATIONS = situations.walk()
-ALWAYS = ("normal",)
+ALWAYS = ("normal", "inference")
 SHARE = 12  # of the other situations a module is met in one of twelve; `SHARE = 1` runs all, in some minutes
 
 
