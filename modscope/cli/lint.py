@@ -83,6 +83,7 @@ def _report(paths: Names, *, config: str | None, stdin_filename: str, **given: A
     from modscope import linter
     from modscope.cli._progress import progress
     from modscope.config import finder, load
+    from modscope.linter.text import LARGEST
 
     layer: dict[str, Any] = {name: given[name] or () for name in ("extend_select", "ignore", "extend_exclude")}
     layer |= {name: given[name] for name in ("select", "per_file_ignores", "exclude", "force_exclude")}
@@ -94,10 +95,12 @@ def _report(paths: Names, *, config: str | None, stdin_filename: str, **given: A
     if paths == ("-",):
         if sys.stdin is None:
             raise ModscopeError("standard input is closed")
-        text = sys.stdin.buffer.read()
+        text = sys.stdin.buffer.read(LARGEST + 1)  # that much shows that it is too long, and it may have no end
         report = linter.lint_source(text, filename=stdin_filename, config=settings, fix=fix)
         if given["fix"]:
             click.echo(report.rewrites[0].after if report.rewrites else text, nl=False)
+            while rest := sys.stdin.buffer.read(LARGEST):
+                click.echo(rest, nl=False)
         return report
     with progress(given["quiet"]) as show:
         report = linter.lint(

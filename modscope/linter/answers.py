@@ -24,9 +24,9 @@ Answers = dict[str, Answer]  # by the file's path
 
 def load(file: Path, version: str) -> Answers:
     """The answers in a file; none where it is damaged, of another version, or cannot be read."""
-    if not file.is_file():  # to open a pipe would wait for ever
-        return {}
     try:
+        if not file.is_file():  # to open a pipe would wait for ever
+            return {}
         seal, _, body = file.read_bytes().partition(b"\n")
         return _unpacked(json.loads(body), version) if seal.decode() == digest(body) else {}
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):

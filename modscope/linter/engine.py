@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from modscope.findings import Finding, Location
 from modscope.linter.index import Project
-from modscope.linter.text import SourceText, UnreadableSource, parse
+from modscope.linter.text import LARGEST, SourceText, UnreadableSource, parse
 
 if TYPE_CHECKING:
     from modscope.linter.notebooks import Notebook
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 def check(data: bytes, file: str, rules: Selection, project: Project, path: str = "") -> list[Finding]:
     """The findings in the bytes of one file, sorted by place. `path` is where its imports are looked up from."""
     try:
+        if len(data) > LARGEST:
+            raise UnreadableSource("unreadable-file", f"more than {LARGEST} bytes are not read")
         if file.endswith(".ipynb"):
             from modscope.linter.notebooks import Notebook
 

@@ -44,3 +44,10 @@ def test_standard_input_is_mended_onto_standard_output(folder: Path) -> None:
     result = lint("--fix", "-", stdin=BUGGY)
     assert result.stdout == MENDED
     assert LIST in result.stderr
+
+
+def test_what_is_too_long_comes_back_from_standard_input_as_it_was(folder: Path) -> None:
+    text = BUGGY + "x = 1\n" * 1_000_000
+    result = lint("--fix", "--output-format=concise", "-", stdin=text)
+    assert result.stdout == text
+    assert result.stderr.startswith("-:1:1: unreadable-file more than 2000000 bytes are not read\n")

@@ -134,6 +134,10 @@ def test_an_entry_that_is_a_pipe_or_a_folder_is_no_entry(project: Path) -> None:
         assert lint(project) == right
 
 
+def test_a_folder_whose_name_is_too_long_changes_no_answer(project: Path) -> None:
+    assert len(modscope.lint([project], LIST, cache=True, cache_dir=project / ("a" * 5000))) == 1
+
+
 def test_a_file_under_another_name_keeps_its_findings_there(project: Path) -> None:
     lint(project)
     (project / "net.py").rename(project / "other.py")

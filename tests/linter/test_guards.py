@@ -89,6 +89,10 @@ def test_a_file_that_is_too_large_is_a_finding(tmp_path: Path) -> None:
     assert report.files == 2
 
 
+def test_a_text_that_is_too_large_is_a_finding() -> None:
+    assert rules(GUILTY + "x = 1\n" * 400_000) == ["unreadable-file"]
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_pipe_and_a_socket_are_findings_and_do_not_wait(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.py")

@@ -45,16 +45,19 @@ def super_wrong_class(module: ModuleClass) -> Iterator[Match]:
     Fix: safe. It leaves the arguments out.
     """
     own = f"{module.index.facts.module}.{module.name}"
-    family = {id(module.facts), *(id(facts) for _, facts in module.index.ancestors(module.facts))}
     for call in module.nodes(cst.Call):
         match call:
             case cst.Call(func=cst.Name("super"), args=[cst.Arg(value=named), cst.Arg(value=instance)]) if (
                 module.is_self(instance) and module.name_of(named) not in (None, own)
             ):
                 found = module.index.find(module.name_of(named) or "")
-                if isinstance(found.what, ClassFacts) and id(found.what) not in family:
+                if isinstance(found.what, ClassFacts) and not _inherits(module, found.what):
                     yield Match(
                         call,
                         f"`{module.name}` does not inherit from `{module.code(named)}`: TypeError",
                         replacement="super()",
                     )
+
+
+def _inherits(module: ModuleClass, other: ClassFacts) -> bool:
+    return any(facts is other for facts in (module.facts, *(each for _, each in module.index.ancestors(module.facts))))
