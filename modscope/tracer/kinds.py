@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import marshal
+from functools import partial
 from operator import itemgetter
 from typing import Any
 
+import torch
 from torch import nn
 
 from modscope.tracer.hidden import SIMPLE
@@ -32,6 +34,7 @@ class Kind:
         self._texts: dict[tuple[bytes, int], tuple[str, bool]] | None = None
         if home.startswith("torch.nn.modules.") and home != "torch.nn.modules.container" and "extra_repr" not in names:
             self._texts = {}
+        self.runs_code = self._texts is None  # the user's, for a text
 
     def look(self, module: nn.Module, own: dict[str, Any], parameters: int) -> tuple[str, bool]:
         """A module's extra_repr, and whether its attributes are plain values that hide nothing and never change."""
@@ -70,3 +73,11 @@ def _extra_repr(module: nn.Module) -> str:
     except Exception as error:
         return f"(extra_repr raised {type(error).__name__})"
     return text if isinstance(text, str) else ""
+
+
+def unusual(module: nn.Module, own: dict[str, Any]) -> tuple[Any, ...]:
+    """The same facts of a ScriptModule, whose children live in C++, or of a module without `super().__init__()`."""
+    script = isinstance(module, torch.jit.ScriptModule)
+    read = partial(getattr, module) if script else own.get  # what was traced hands on to a module it keeps
+    held = [read(name, None) or {} for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")]
+    return read("training", True), *held  # a frozen one has no flag

@@ -193,6 +193,19 @@ def _set_handlers(before: list[Any]) -> None:
             signal.signal(number, handler)
 
 
+class Generators:
+    """How the random generators stand: the user's code may draw from them where it is only asked for a text."""
+
+    def __init__(self) -> None:
+        self._before = _read(_generators())
+
+    def put_back(self) -> None:
+        """Set those that have moved."""
+        for switch, value in self._before:
+            if not switch.same(value, switch.read()):
+                switch.write(value)
+
+
 class Switches:
     """How all of them stand for this thread.
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from functools import cached_property, partial
+from functools import cached_property
 from itertools import count
 from operator import itemgetter
 from typing import Any
@@ -24,10 +24,11 @@ from modscope.tracer import specs
 from modscope.tracer.hidden import Search
 from modscope.tracer.infos import Rows, hook_infos
 from modscope.tracer.inputs import check
-from modscope.tracer.kinds import HOOK_DICTS, STANDARD, Kind
+from modscope.tracer.kinds import HOOK_DICTS, STANDARD, Kind, unusual
 from modscope.tracer.modes import past_functions
 from modscope.tracer.shared import collector
 from modscope.tracer.specs import PLAIN
+from modscope.tracer.switches import Generators
 
 _fixed = itemgetter("training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
 _hook_dicts = itemgetter(*HOOK_DICTS)
@@ -67,6 +68,7 @@ class Captured:
         self.lazy: list[int] = []  # numbers of tensors whose shape was not known yet
         self._not_plain: deque[tuple[int, dict[str, Any]]] = deque()  # modules whose attributes must be searched
         self._kinds: dict[type, Kind] = {}
+        self._generators: Generators | None = None  # as they were before the user's code ran
         self.rows = Rows()
         self._fake = active_fake_mode() is not None
         self._walk(model, -1, "")
@@ -177,7 +179,7 @@ class Captured:
                     del numbers[id(module)]
                     continue
                 own = _read(module, "__dict__")
-                training, parameters, buffers, children, passing = _unusual(module, own)
+                training, parameters, buffers, children, passing = unusual(module, own)
                 hooks = True
             alive.append(module)
             edges.append((holder, step, number))
@@ -194,6 +196,8 @@ class Captured:
             kind = kinds.get(cls)
             if kind is None:
                 kind = kinds[cls] = Kind(cls, own)
+            if kind.runs_code and self._generators is None:
+                self._generators = Generators()
             text, plain = kind.look(module, own, len(given))
             if not plain and issubclass(cls, torch.jit.ScriptModule):  # in Python those hold what torch put there
                 self.wrapped += [own[name] for name in ("_actual_script_module",) if name in own]
@@ -255,19 +259,14 @@ class Captured:
         if not PLAIN.issuperset(map(type, new)):
             self.lazy += [number for number in range(known, len(rows.specs)) if rows.specs[number] is None]
         self._fake = self._fake or FakeTensor in set(map(type, new))
+        if self._generators is not None:
+            self._generators.put_back()
+            self._generators = None
 
 
 def _given(parameters: dict[str, Any]) -> tuple[str, ...]:
     """The names that are no None: what a layer has left out."""
     return tuple(name for name, tensor in parameters.items() if tensor is not None)
-
-
-def _unusual(module: nn.Module, own: dict[str, Any]) -> tuple[Any, ...]:
-    """The same facts of a ScriptModule, whose children live in C++, or of a module without `super().__init__()`."""
-    script = isinstance(module, torch.jit.ScriptModule)
-    read = partial(getattr, module) if script else own.get  # what was traced hands on to a module it keeps
-    held = [read(name, None) or {} for name in ("_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")]
-    return read("training", True), *held  # a frozen one has no flag
 
 
 def _specs(tensors: list[Tensor]) -> list[specs.Facts | TensorSpec | None]:

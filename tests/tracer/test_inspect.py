@@ -368,6 +368,16 @@ def test_a_traced_script_module_shows_its_children_once() -> None:
     assert not any(info.hidden for info in tree.values())
 
 
+def test_a_text_that_draws_numbers_does_not_move_the_generator() -> None:
+    class Shows(nn.Module):
+        def extra_repr(self) -> str:
+            return str(torch.rand(2).shape)
+
+    before = torch.get_rng_state()
+    assert modscope.inspect(Shows()).root.extra_repr == "torch.Size([2])"
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def first_tensor(model: nn.Module) -> ParameterInfo | BufferInfo:
     root = modscope.inspect(model).root
     return (*root.parameters, *root.buffers)[0]

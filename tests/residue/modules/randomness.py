@@ -48,6 +48,17 @@ def seeds_inside() -> Any:
     return running(forward)
 
 
+def text_that_draws() -> Any:
+    """`extra_repr` draws from all three generators, and the forward draws after it."""
+
+    class Tries(Runs):
+        def extra_repr(self) -> str:
+            return f"{torch.rand(1).shape} {random.random() < 2} {numpy.random.rand() < 2}"
+
+    model = Tries(lambda self, x: x + torch.rand(3) * random.random() * numpy.random.rand())
+    return model, (torch.randn(2, 3),)
+
+
 def own_generator() -> Any:
     """Draws from a generator of its own; what is in user objects is not undone."""
     model = Runs(lambda self, x: x + torch.rand(3, generator=self.generator))
