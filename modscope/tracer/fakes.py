@@ -68,6 +68,8 @@ def _mode() -> _Fakes:
 class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
     """Torch's mode, but that small real tensors stay real."""
 
+    supports_higher_order_operators = True  # torch.cond and its like: torch looks for a mode of its own class alone
+
     def __init__(self) -> None:
         super().__init__(allow_non_fake_inputs=True)
         self._written: dict[int, torch.UntypedStorage] = {}  # real memory whose numbers should be fake by now
@@ -77,6 +79,12 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         kwargs = kwargs or {}
+        if isinstance(func, torch._ops.HigherOrderOperator):
+            before, self._imagining = self._imagining, True
+            try:
+                return func.python_key_table[FakeTensorMode](self, *args, **kwargs)
+            finally:
+                self._imagining = before
         if self._imagining:  # torch takes an op apart: all that is made meanwhile is fake
             return super().dispatch(func, types, args, kwargs)
         if any(issubclass(each, FakeTensor) for each in types):

@@ -195,3 +195,15 @@ def test_every_option_of_record_works_without_numbers(options: dict[str, bool]) 
     assert (weight.gradient is not None) == ("backward" in options)
     if weight.gradient is not None:
         assert (weight.gradient.arrived, weight.gradient.zero, weight.gradient.finite) == (True, None, None)
+
+
+@pytest.mark.parametrize("width", [4, 100])
+def test_operators_that_run_functions_run_without_numbers(width: int) -> None:
+    class Either(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            chosen: Tensor = torch.cond(x.sum() > 0, torch.sin, torch.cos, (x,))
+            return chosen
+
+    with modscope.fake(), torch.no_grad():
+        trace = modscope.trace(Either(), torch.zeros(width, width))
+    assert trace.calls[0].output_shapes == ((width, width),)
