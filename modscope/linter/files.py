@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathspec import GitIgnoreSpec
 
 _NAME = re.compile(r"[\w.-]+")
+_STARS = re.compile(r"\*+")
+MOST_STARS = 4  # in one name of a pattern: with each more, a long name may take a hundred times as long
 ENDINGS = (".py", ".pyi", ".ipynb")
 Settings = Callable[[Path], Config]  # the configuration that holds in a folder
 
@@ -163,7 +165,8 @@ def validate(config: Config) -> None:
         for pattern in patterns:
             if not (_NAME.fullmatch(pattern) or _is_pattern(pattern)):
                 where = f"{config.file}: {key}" if config.file else key
-                raise ModscopeError(f"{where}: {pattern!r} is no pattern as .gitignore has them")
+                most = f"with at most {MOST_STARS} stars in a name"
+                raise ModscopeError(f"{where}: {pattern!r} is no pattern as .gitignore has them, {most}")
 
 
 def _is_pattern(line: str) -> bool:
@@ -176,7 +179,10 @@ def _is_pattern(line: str) -> bool:
 
 @cache
 def _spec(lines: tuple[str, ...]) -> GitIgnoreSpec:
-    """Raises ValueError or re.error where one of them is no pattern."""
+    """Raises ValueError or re.error where one of them is no pattern, or one that may take for ever."""
+    for line in lines:
+        if max(len(_STARS.findall(part)) for part in line.split("/")) > MOST_STARS and not line.startswith("#"):
+            raise ValueError(f"more than {MOST_STARS} stars in a name")
     from pathspec import GitIgnoreSpec  # 20 ms, and files named one by one do not need it
 
     return GitIgnoreSpec.from_lines(lines)

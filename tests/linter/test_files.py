@@ -67,7 +67,7 @@ def test_gitignore_is_heeded_also_from_above_and_below(tmp_path: Path) -> None:
     assert found(tmp_path, "pkg") == ["pkg/c.py", "pkg/keep/e_pb2.py"]
 
 
-@pytest.mark.parametrize("wrong", ["[z-a]", "!", "a\\", "\ufeff"])
+@pytest.mark.parametrize("wrong", ["[z-a]", "!", "a\\", "\ufeff", "*a*.*p*y*", "# ****** *** * * *"])
 def test_a_line_of_gitignore_that_is_no_pattern_leaves_the_others(tmp_path: Path, wrong: str) -> None:
     tree(tmp_path, ".git/config", "a.py", "gen/b.py", "c\x0c.py")
     (tmp_path / ".gitignore").write_text(f"{wrong}\r\ngen/\r\nc\x0c.py", encoding="utf-8", newline="")
@@ -91,7 +91,7 @@ def test_settings_that_say_nothing_are_told_whatever_is_linted(tmp_path: Path, j
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
-@pytest.mark.parametrize("pattern", ["[z-a]", "!", "a\\"])
+@pytest.mark.parametrize("pattern", ["[z-a]", "!", "a\\", "*a*.*p*y*"])
 def test_what_is_no_pattern_is_told(tmp_path: Path, pattern: str, jobs: int) -> None:
     tree(tmp_path, "a.py", "b.py")
     settings = {
