@@ -63,9 +63,7 @@ class Elements:
                 yield from ((one, role), (other, role))
             case cst.NamedExpr(target=target):
                 yield target, role
-            case cst.Subscript(value=cst.Name() as whole) if (place := self.flows.place(whole)) and place[
-                0
-            ] is not None:
+            case cst.Subscript(value=cst.Name() as whole) if (self.flows.place(whole) or (None,))[0] is not None:
                 yield whole, Role.INSIDE
             case cst.Call() if self.maker(node) is None:
                 yield from self.made(node)
