@@ -76,6 +76,7 @@ class Tensors:
         self.overwritten: set[int] = set()  # numbers of captured tensors
         self.known: dict[int, Ref] = {}  # by id; holds while the weak reference says so
         self._memories: dict[int, Memory] = {}  # by address
+        self._any_written = False
 
     def refer(self, tensor: Tensor) -> Ref:
         """The ref of a tensor that is read."""
@@ -106,14 +107,24 @@ class Tensors:
             if ref.memory is None:
                 self._remember(tensor, ref)
 
+    def before_write(self, tensor: Tensor) -> Ref:
+        """The ref of a tensor that will be written, and may be given other memory thereby."""
+        ref = self.refer(tensor)
+        if ref.memory is None:
+            self._remember(tensor, ref)
+        return ref
+
     def written(self, tensor: Tensor, op: int, in_a_call: bool) -> None:
         """After a write: all tensors of the same memory have new values.
 
         What is written between forwards, by an optimizer, stays the parameter that it is.
         """
+        self._any_written = True
         before = self.refer(tensor)
-        memory = before.memory or self._remember(tensor, before)
-        if memory is None:
+        memory = before.memory
+        storage = _storage(tensor)
+        moved = storage is not None and self._memories.get(storage._cdata) is not memory  # set_(), .data =
+        if memory is None or moved:
             self._renew(id(tensor), before, op, in_a_call, before.version + 1)
         else:
             memory.version += 1
@@ -124,8 +135,7 @@ class Tensors:
                 self._renew(member, self.known[member], op, in_a_call, memory.version)
         after = self.known[id(tensor)]
         after.facts = _facts(tensor)
-        storage = _storage(tensor)
-        if storage is not None and self._memories.get(storage._cdata) is not memory:  # set_(), .data =, resize_()
+        if moved:
             self._remember(tensor, after)
 
     def forget(self, tensor: Tensor) -> None:
@@ -155,6 +165,8 @@ class Tensors:
             ref.standing = number
             ref.version = 0
             self.known[id(tensor)] = ref
+            if self._any_written:
+                self._look_for_write(tensor, ref)
             return ref
         ref = self.known[id(tensor)] = _ref(weak(tensor), _facts(tensor), UNKNOWN, -1)
         if is_batchedtensor(tensor):
@@ -166,6 +178,16 @@ class Tensors:
             ref.source = memory.source
             ref.standing = memory.standing
         return ref
+
+    def _look_for_write(self, tensor: Tensor, ref: Ref) -> None:
+        """A captured tensor may share memory with what was written before it was read."""
+        storage = _storage(tensor)
+        memory = None if storage is None else self._living(storage._cdata)
+        if memory is not None:
+            self._join(tensor, ref, memory)
+            if type(memory.source) is int:
+                ref.source = memory.source
+                self.overwritten.add(ref.standing)
 
     def _remember(self, tensor: Tensor, ref: Ref) -> Memory | None:
         """Note what memory a tensor has; None for what has none (nested, sparse, batched)."""
@@ -181,7 +203,8 @@ class Tensors:
     def _join(self, tensor: Tensor, ref: Ref, memory: Memory) -> None:
         ref.memory = memory
         ref.version = memory.version
-        ref.standing = memory.standing
+        if ref.source is not None:  # a captured tensor stays what it is
+            ref.standing = memory.standing
         memory.members.append(id(tensor))
 
     def _living(self, address: int) -> Memory | None:

@@ -90,13 +90,13 @@ class OpLog:
         try:
             tensors = self._tensors
             number = next(self._numbers)
+            inputs = self._read(args, kwargs)  # first, for an output may be an input
             if kind in PLAIN_TENSORS:
                 outputs: Any = tensors.made(output, number)
             else:
                 outputs = describe(output, lambda tensor: tensors.made(tensor, number))
                 if not any(True for _ in refs(outputs)):
                     return
-            inputs = self._read(args, kwargs)
             if not function.fresh:
                 tensors.shared(_tensors_in(args, kwargs), _tensors_in((output,), {}))
             self._write(number, function, inputs, outputs, (), None)
@@ -115,7 +115,7 @@ class OpLog:
             told = function.escape or (function.differentiates and self._watch.running is not None)
             if not targets and not told:
                 return None
-            return Pending(function, self._read(args, kwargs), targets, tuple(map(self._tensors.refer, targets)))
+            return Pending(function, self._read(args, kwargs), targets, tuple(map(self._tensors.before_write, targets)))
         except Exception as error:
             self._watch.recorder.puzzled(f"an op {function.name!r}", error)
             return None

@@ -48,7 +48,7 @@ def _spec_of(tensor: Tensor) -> TensorSpec:
     try:
         whole = facts(tensor)
     except Exception:
-        return plain_spec(tuple(read(tensor, each) for each in _FACTS))
+        return plain_spec(tuple(getattr(torch._C.TensorBase, each).__get__(tensor) for each in _FACTS))
     local = getattr(tensor, "_local_tensor", None)
     if isinstance(local, Tensor) and hasattr(tensor, "placements"):
         return _distributed_spec(whole, local, tensor.placements)

@@ -83,6 +83,20 @@ def deaf() -> Tensor:
     return Tensor._make_subclass(Deaf, torch.ones(2))
 
 
+class Shapeless(Tensor):
+    """A tensor whose class keeps its shape to itself."""
+
+    @property
+    def shape(self) -> Any:
+        raise RuntimeError
+
+
+def test_the_shape_of_a_tensor_whose_class_does_not_tell_it() -> None:
+    trace = modscope.trace(Gives(), torch.zeros(2, 3).as_subclass(Shapeless))
+    assert trace.calls[0].input_shapes == trace.calls[0].output_shapes == ((2, 3),)
+    assert not trace.blind_spots
+
+
 class Holds(nn.Module):
     """Has such a tensor at one of several places."""
 
