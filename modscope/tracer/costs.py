@@ -82,6 +82,8 @@ class Costs:
         given = (ref for each in (*row.args, *row.kwargs.values()) for ref in refs(each))
         if row.function.escape or next(given, None) is None:
             return NOTHING
+        if row.function.differentiates:  # what runs then depends on the graph, which is gone
+            return UNKNOWN
         try:
             return self._run(row, "meta")
         except Exception:  # torch refuses some ops on the meta device: nonzero, and all that depend on numbers

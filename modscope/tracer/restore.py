@@ -31,6 +31,7 @@ _held: Callable[[Any], tuple[Any, ...]] = itemgetter(*TABLES)
 _hooks: Callable[[Any], tuple[Any, ...]] = itemgetter(*HOOK_DICTS)
 _tensor_hooks: Callable[[Tensor], tuple[Any, Any]] = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
 _gradient: Callable[[Tensor], tuple[Tensor | None, bool]] = attrgetter("grad", "requires_grad")
+_leaf: Callable[[Tensor], bool] = attrgetter("is_leaf")
 _Part = TypeVar("_Part", bound="_Modules | _Gradients")
 
 
@@ -76,10 +77,11 @@ class ModelState:
         for part in self._taken(_Modules, owners, captured):
             self._take_classes(part)
         tensors, rows = captured.alive_tensors, captured.rows
-        for _, _, number, _ in rows.buffers[buffers:]:
+        held = [number for _, _, number, _ in rows.buffers[buffers:]]
+        for number in held:
             if number not in lazy_tensors:
                 self._take_numbers(tensors[number], number)
-        found = dict.fromkeys(rows.parameter_numbers[parameters:])
+        found = dict.fromkeys([*rows.parameter_numbers[parameters:], *held])
         self._take_gradients([tensors[number] for number in found if number not in lazy_tensors], captured)
 
     def _take_classes(self, part: _Modules) -> None:
@@ -185,13 +187,17 @@ class _Gradients:
         return ((leaf, each) for leaf, (each, _) in zip(self.owners, self._before, strict=True) if each is not None)
 
     def put_back(self) -> None:
+        if not all(map(_leaf, self.owners)):
+            for tensor in self.owners:
+                if not tensor.is_leaf:
+                    _cut(tensor)
         now = list(map(_gradient, self.owners))
         if not all(map(is_, chain.from_iterable(now), chain.from_iterable(self._before))):
             for tensor, (gradient, flag) in zip(self.owners, self._before, strict=True):
+                if tensor.requires_grad is not flag:
+                    tensor.requires_grad_(flag)
                 if tensor.grad is not gradient:
                     tensor.grad = gradient
-                if tensor.requires_grad is not flag and tensor.is_leaf:
-                    tensor.requires_grad_(flag)
         self._names.put_back()
         if RemovableHandle.next_id != self._next_hook:
             for hooks in chain.from_iterable(map(_tensor_hooks, self.owners)):
@@ -205,6 +211,14 @@ def _is_leaf(value: Any) -> bool:
         return issubclass(type(value), Tensor) and value.is_leaf
     except Exception:
         return False
+
+
+def _cut(tensor: Tensor) -> None:
+    """Off the graph that a write in place has put a leaf on."""
+    try:
+        tensor.detach_()
+    except RuntimeError:  # a view
+        torch._C._swap_tensor_impl(tensor, tensor.detach())
 
 
 def _these(some: Sequence[nn.Module], owners: Sequence[nn.Module]) -> list[nn.Module]:

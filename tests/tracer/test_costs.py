@@ -144,6 +144,18 @@ def test_ops_without_a_formula_are_listed_and_counted() -> None:
     assert call.flops == 2 * 6 * 8 * 6
 
 
+def test_a_backward_inside_a_forward_is_unknown_whatever_is_recorded() -> None:
+    linear = nn.Linear(8, 2)
+
+    def forward(a: Tensor) -> Tensor:
+        linear(a).sum().backward()
+        return linear.weight
+
+    for backward in (False, True):
+        call = root(Run(forward), x[0], backward=backward)
+        assert (call.flops, call.unknown_flops) == (2 * 5 * 8 * 2, (("backward", 1),))
+
+
 def test_under_vmap_what_multiplies_is_unknown_for_the_mapped_dimension_is_not_seen() -> None:
     linear = nn.Linear(8, 2)
     call = root(Run(lambda a: torch.vmap(lambda row: linear((row + 1).sin()))(a) @ torch.eye(2)), x[0])

@@ -119,6 +119,23 @@ def buffer_bound_anew() -> Any:
     return model, (torch.randn(2, 3),)
 
 
+def buffers_that_come_to_require_gradients() -> Any:
+    """One is told to; one, and one that is a view, are written with what depends on a parameter."""
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        self.scale.requires_grad_()
+        self.average.mul_(self.bias.sum())
+        self.part.mul_(self.bias)
+        return x * self.scale + self.average + self.part
+
+    model = Runs(forward)
+    model.bias = nn.Parameter(torch.ones(3))
+    model.register_buffer("scale", torch.ones(3))
+    model.register_buffer("average", torch.ones(3))
+    model.register_buffer("part", torch.ones(4)[1:])
+    return model, (torch.randn(2, 3),)
+
+
 def buffer_data_replaced() -> Any:
     """buffer.data = other: same object, other memory."""
 
