@@ -82,8 +82,8 @@ class Costs:
         given = (ref for each in (*row.args, *row.kwargs.values()) for ref in refs(each))
         if row.function.escape or next(given, None) is None:
             return NOTHING
-        if row.function.differentiates:  # what runs then depends on the graph, which is gone
-            return UNKNOWN
+        if row.function.differentiates or row.function.function is torch.autograd.grad:
+            return UNKNOWN  # what runs then depends on the graph, which is gone
         try:
             return self._run(row, "meta")
         except Exception:  # torch refuses some ops on the meta device: nonzero, and all that depend on numbers
@@ -215,7 +215,10 @@ def _key(row: Any, spec: Callable[[Ref], TensorSpec]) -> Any:
 
 def _may_multiply(function: Any, name: str) -> bool:
     """Whether an op that could not be run again may be one that counts."""
-    known = hasattr(torch.ops.aten, name.strip("_")) or name in ("__getitem__", "__setitem__")
+    known = any(hasattr(torch.ops.aten, each) for each in (name, name.strip("_"))) or name in (
+        "__getitem__",
+        "__setitem__",
+    )
     return not known or hasattr(function, "__code__") or _MULTIPLIES.search(name) is not None
 
 

@@ -13,7 +13,7 @@ from weakref import ref as weak
 
 import torch
 from torch import Tensor
-from torch._C._functorch import is_batchedtensor
+from torch._C._functorch import get_unwrapped, is_batchedtensor, is_functorch_wrapped_tensor
 
 from modscope.data import Source
 from modscope.tracer import specs
@@ -169,7 +169,7 @@ class Tensors:
                 self._look_for_write(tensor, ref)
             return ref
         ref = self.known[id(tensor)] = _ref(weak(tensor), _facts(tensor), UNKNOWN, -1)
-        if is_batchedtensor(tensor):
+        if _is_batched(tensor):
             ref.facts = replace(specs.spec(tensor), layout="batched")
         storage = _storage(tensor)
         memory = None if storage is None else self._living(storage._cdata)
@@ -240,6 +240,15 @@ def _facts_while_traced(tensor: Tensor) -> Any:
         return specs.spec(tensor)
     finally:
         torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
+
+
+def _is_batched(tensor: Tensor) -> bool:
+    """Whether vmap runs around this, maybe with a gradient inside of it."""
+    while is_functorch_wrapped_tensor(tensor):
+        if is_batchedtensor(tensor):
+            return True
+        tensor = get_unwrapped(tensor)
+    return False
 
 
 def _storage(tensor: Tensor) -> Any:

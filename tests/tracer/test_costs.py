@@ -162,6 +162,12 @@ def test_under_vmap_what_multiplies_is_unknown_for_the_mapped_dimension_is_not_s
     assert (call.flops, call.unknown_flops) == (2 * 5 * 2 * 2, (("linear", 1),))
 
 
+def test_gradients_of_each_sample_under_vmap_are_unknown() -> None:
+    linear = nn.Linear(8, 2)
+    each = torch.vmap(torch.func.grad(lambda row: linear(row).sum()))
+    assert root(Run(each), x[0]).unknown_flops == (("grad", 1), ("linear", 1))
+
+
 def test_costs_are_left_out_unless_asked_for() -> None:
     trace = modscope.trace(nn.Linear(8, 2), x)
     assert trace.calls[0].flops is None
