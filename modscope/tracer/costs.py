@@ -4,7 +4,7 @@ What counts: matrix products, convolutions and attention, a multiply-add as two 
 arithmetic, reductions, normalisation and moving data count nothing. That is the convention of
 `torch.utils.flop_counter`, whose registry the formulas come from. On the CPU its own mode sees nothing of attention
 and LSTMs, which run there as kernels it has no formula for; on the meta device the same ops fall into products it
-knows. FORMULAS adds those products that its registry leaves out. What torch refuses to run there, for it depends on
+knows. formulas.py adds those products that its registry leaves out. What torch refuses to run there, for it depends on
 numbers, is run on zeros. An op that multiplies in a way without a formula is unknown: it is counted by name, never as
 0.
 """
@@ -21,10 +21,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import flop_registry
 
 from modscope.data import Call, Op, TensorSpec
-from modscope.tracer.formulas import FORMULAS
+from modscope.tracer.formulas import formula_of
 from modscope.tracer.identity import Ref
 from modscope.tracer.ops import OpRow
 from modscope.tracer.values import Held, Unknown, refs
@@ -144,7 +143,7 @@ class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         packet = func._overloadpacket
-        formula = flop_registry.get(packet) or FORMULAS.get(packet)
+        formula = formula_of(packet)
         if formula is None:
             with self:
                 composed = func.decompose(*args, **kwargs)

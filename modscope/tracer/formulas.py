@@ -88,7 +88,7 @@ def _euclidean_distance(left: Tensor, right: Tensor, *_: Any, **__: Any) -> int:
     return 2 * prod(left.shape[:-1]) * right.shape[-2] * (left.shape[-1] + 2)
 
 
-FORMULAS: dict[Any, Callable[..., int]] = {
+_FORMULAS: dict[Any, Callable[..., int]] = {
     aten.mv: _matrix_vector,
     aten.addmv: _added_matrix_vector,
     aten.dot: _dot,
@@ -101,3 +101,11 @@ FORMULAS: dict[Any, Callable[..., int]] = {
     aten._transformer_encoder_layer_fwd: _encoder_layer,
     aten._addmm_activation: flop_registry[aten.addmm],
 }
+
+
+def formula_of(packet: Any) -> Callable[..., int] | None:
+    """How to count an operator of torch; one that works in place as the one that does not."""
+    name = packet.__name__
+    if name.endswith("_") and getattr(aten, name, None) is packet:
+        packet = getattr(aten, name.removesuffix("_"), packet)
+    return flop_registry.get(packet) or _FORMULAS.get(packet)

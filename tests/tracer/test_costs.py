@@ -43,6 +43,7 @@ BY_HAND = {
     "batched product": (Run(lambda a: a @ a.mT), (x,), 2 * 2 * 5 * 8 * 5),
     "matrix by vector": (Run(lambda a: matrix @ a), (vector,), 2 * 6 * 8),
     "dot product": (Run(lambda a: a @ a), (vector,), 2 * 8),
+    "a product added in place": (Run(lambda a: a.clone().addmm_(a, a)), (torch.eye(6),), 2 * 6 * 6 * 6),
     "einsum": (Run(lambda a: torch.einsum("bik,bjk->bij", a, a)), (x,), 2 * 2 * 5 * 8 * 5),
     "baddbmm": (Run(lambda a: torch.baddbmm(torch.zeros(1), a, a.mT)), (x,), 2 * 2 * 5 * 8 * 5),
     "convolution": (nn.Conv2d(3, 7, 3, padding=1), (image,), 2 * 2 * 7 * 16 * 16 * 3 * 9),
