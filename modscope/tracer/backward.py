@@ -108,4 +108,5 @@ def _figures(gradient: Tensor) -> tuple[Tensor, ...]:
     """Whether anything is not zero, whether all is finite, the norm: as tensors, so that no device is waited for."""
     gradient = gradient.detach()
     values = gradient.coalesce().values() if gradient.layout is torch.sparse_coo else gradient
-    return values.any(), values.isfinite().all(), torch.linalg.vector_norm(values.float())
+    wide = values if values.is_complex() or values.dtype is torch.float64 else values.float()
+    return values.any(), values.isfinite().all(), torch.linalg.vector_norm(wide)

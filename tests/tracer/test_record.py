@@ -111,6 +111,18 @@ def test_gradients_that_are_zero_or_not_finite_are_told(factor: float, zero: boo
     assert (gradient.arrived, gradient.zero, gradient.finite) == (True, zero, finite)
 
 
+@pytest.mark.parametrize(("dtype", "factor"), [(torch.complex64, 1j), (torch.float64, 1e50)])
+@pytest.mark.filterwarnings("error")
+def test_norms_of_gradients_are_those_of_all_their_numbers(dtype: torch.dtype, factor: complex) -> None:
+    model = nn.Linear(4, 2, dtype=dtype)
+    with modscope.record(model, backward=True) as recorder:
+        (model(x.to(dtype)) * factor).sum().abs().backward()
+    gradient = next(parameters(recorder.trace)).gradient
+    assert gradient is not None
+    assert model.weight.grad is not None
+    assert gradient.norm == pytest.approx(float(model.weight.grad.abs().norm()))
+
+
 @pytest.mark.parametrize("reentrant", [False, True])
 def test_what_checkpointing_runs_again_is_marked_and_its_ops_are_seen(reentrant: bool) -> None:
     class Saves(nn.Module):
