@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
+import numpy
 import pytest
 import torch
 from torch import Tensor, nn
@@ -172,12 +176,13 @@ def test_an_operator_that_cannot_be_fake_is_named_with_its_line_and_a_way_out() 
     assert caught.value.__cause__ is not None
 
 
-def test_numbers_for_numpy_are_missed_by_name() -> None:
+@pytest.mark.parametrize("act", [lambda x: x.numpy(), lambda x: f"{x.mean():.2f}", numpy.sum])
+def test_numbers_for_numpy_or_a_text_are_missed_by_name(act: Callable[[Tensor], Any]) -> None:
     class Leaves(nn.Module):
-        def forward(self, x: Tensor) -> Tensor:
-            return torch.from_numpy(x.numpy())
+        def forward(self, x: Tensor) -> Any:
+            return act(x)
 
-    with modscope.fake(), pytest.raises(RuntimeError) as caught:
+    with modscope.fake(), pytest.raises((RuntimeError, TypeError)) as caught:
         modscope.trace(Leaves(), torch.zeros(100, 100))
     assert "no numbers to hand to NumPy" in caught.value.__notes__[0]
 
