@@ -84,7 +84,7 @@ def _hints(error: BaseException, call: Running, captured: Captured) -> Iterator[
         yield from _circle(above, captured)
     elif captured.origin == "fake" and (type(error) is TypeError or _message(error).startswith(".numpy()")):
         # neither torch nor Python names the reason
-        yield "under fake() there are only shapes, and no numbers to hand to NumPy or to format; trace real inputs outside"
+        yield "under fake() there are only shapes, and no numbers to hand to NumPy or to a text; trace real inputs"
     elif type(error) in (RuntimeError, NotImplementedError):  # what torch raises where tensors do not fit
         yield from _misfits(above[-1], captured)
 
