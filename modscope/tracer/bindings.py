@@ -83,7 +83,7 @@ class ClassAttributes:
 
 
 class Callables:
-    """What the functions and classes of some modules are bound to. What was added is left: it may be imported late."""
+    """What the functions and classes of some modules are bound to. Modules are left: they may be imported late."""
 
     def __init__(self, spaces: Sequence[dict[str, Any]]) -> None:
         self._before = [(space, space.copy()) for space in spaces]
@@ -92,6 +92,8 @@ class Callables:
         """Mend those that differ."""
         for space, before in self._before:
             if not _same(space, before):
+                for name in [name for name, value in space.items() if name not in before and callable(value)]:
+                    del space[name]
                 for name, value in before.items():
                     if space.get(name) is not value and callable(value):
                         space[name] = value

@@ -245,6 +245,7 @@ def at_home() -> Iterator[None]:
         stack.callback(torch.set_autocast_enabled, "cpu", torch.is_autocast_enabled("cpu"))
         stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         stack.callback(setattr, torch.nn.functional, "relu", torch.nn.functional.relu)
+        stack.callback(lambda: vars(torch.nn.functional).pop("as_it_is", None))
         stack.callback(
             lambda: [delattr(torch.Tensor, name) for name in set(vars(torch.Tensor)) & {"sigmoid", "__add__"}]
         )

@@ -102,6 +102,15 @@ def torch_function_replaced() -> Any:
     return _after(switch)
 
 
+def torch_function_added() -> Any:
+    """torch.nn.functional has one more."""
+
+    def switch() -> None:
+        F.as_it_is = _same  # type: ignore[attr-defined]
+
+    return _after(switch)
+
+
 def tensor_method_replaced() -> Any:
     """torch.Tensor has a method that hides its base's, and another __add__."""
 
