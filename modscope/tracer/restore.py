@@ -19,7 +19,7 @@ from torch.utils.hooks import RemovableHandle
 from modscope.tracer.bindings import ClassAttributes, Members, Names
 from modscope.tracer.kinds import HOOK_DICTS, TABLES
 from modscope.tracer.modes import past_functions, past_modes
-from modscope.tracer.numbers import Numbers
+from modscope.tracer.numbers import Values
 from modscope.tracer.shared import alone
 from modscope.tracer.tree import Captured
 
@@ -32,7 +32,7 @@ _hooks: Callable[[Any], tuple[Any, ...]] = itemgetter(*HOOK_DICTS)
 _tensor_hooks: Callable[[Tensor], tuple[Any, Any]] = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
 _gradient: Callable[[Tensor], tuple[Tensor | None, bool]] = attrgetter("grad", "requires_grad")
 _leaf: Callable[[Tensor], bool] = attrgetter("is_leaf")
-_Part = TypeVar("_Part", bound="_Modules | _Gradients")
+_Part = TypeVar("_Part", bound="_Modules | _Gradients | Values")
 
 
 class ModelState:
@@ -48,9 +48,9 @@ class ModelState:
         self._thread = get_ident()
         self.failed: dict[int | str, str] = {}  # what could not be put back, a tensor by its number, and why
         self._reached = (0, 0, 0, 0)  # modules, parameters, buffers, wrapped modules
-        self._parts: list[_Modules | _Gradients] = []
+        self._parts: list[_Modules | _Gradients | Values] = []
         self._classes: dict[int, ClassAttributes] = {}  # by id: a class may refuse to be hashed
-        self._numbers: dict[int, Numbers] = {}  # by id of the tensor
+        self._valued: set[int] = set()  # ids of tensors
 
     def take(self, captured: Captured) -> None:
         """How all that was captured since the last time is now. Lazy modules become others: that cannot be undone."""
@@ -78,9 +78,7 @@ class ModelState:
             self._take_classes(part)
         tensors, rows = captured.alive_tensors, captured.rows
         held = [number for _, _, number, _ in rows.buffers[buffers:]]
-        for number in held:
-            if number not in lazy_tensors:
-                self._take_numbers(tensors[number], number)
+        self._take_values((tensors[number], number) for number in held if number not in lazy_tensors)
         found = dict.fromkeys([*rows.parameter_numbers[parameters:], *held])
         self._take_gradients([tensors[number] for number in found if number not in lazy_tensors], captured)
 
@@ -94,15 +92,19 @@ class ModelState:
     def _take_gradients(self, tensors: Iterable[Tensor], captured: Captured) -> None:
         leaves = [tensor for tensor in tensors if type(tensor) is nn.Parameter or _is_leaf(tensor)]
         for part in self._taken(_Gradients, leaves):
-            for leaf, gradient in part.gradients():
-                self._take_numbers(gradient, captured.tensors.get(id(leaf), "a gradient"))
+            self._take_values(
+                (gradient, captured.tensors.get(id(leaf), "a gradient")) for leaf, gradient in part.gradients()
+            )
 
-    def _take_numbers(self, tensor: Tensor, what: int | str) -> None:
-        if id(tensor) not in self._numbers and not _read(tensor, "is_meta"):
-            known = (state._numbers[id(tensor)] for state in self._elsewhere() if id(tensor) in state._numbers)
-            numbers = next(known, None) or self._attempt(what, Numbers, tensor, what)
-            if numbers is not None:
-                self._numbers[id(tensor)] = numbers
+    def _take_values(self, named: Iterable[tuple[Tensor, int | str]]) -> None:
+        new = {
+            id(tensor): (tensor, what)
+            for tensor, what in named
+            if id(tensor) not in self._valued and not _read(tensor, "is_meta")
+        }
+        self._valued.update(new)
+        whats = {key: what for key, (_, what) in new.items()}
+        self._taken(Values, [tensor for tensor, _ in new.values()], whats, self._attempt)
 
     def _taken(self, kind: type[_Part], owners: Sequence[Any], *args: Any) -> list[_Part]:
         """How these are now, or were when another thread's recording took them."""
@@ -120,14 +122,15 @@ class ModelState:
     def _elsewhere(self) -> list[ModelState]:
         return [state for state in self._running if state._thread != self._thread]
 
-    def _records(self) -> list[_Modules | _Gradients | ClassAttributes | Numbers]:
-        return [*self._parts, *self._classes.values(), *self._numbers.values()]
+    def _records(self) -> list[_Modules | _Gradients | Values | ClassAttributes]:
+        return [*self._parts, *self._classes.values()]
 
     def _put_back(self) -> None:
         still_held = {id(record) for state in self._elsewhere() for record in state._records()}
         for record in self._records():
             if id(record) not in still_held:
-                self._attempt(record.what, record.put_back)
+                for each in record.moved() if isinstance(record, Values) else (record,):
+                    self._attempt(each.what, each.put_back)
         self._running[:] = [state for state in self._running if state is not self]
 
     def _attempt(self, what: int | str, act: Callable[..., _Result], *args: Any) -> _Result | None:

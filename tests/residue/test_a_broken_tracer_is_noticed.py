@@ -16,7 +16,7 @@ from tests.residue.situations import normal
 PIECES = [
     "restore.Names.put_back",
     "restore.Members.put_back",
-    "restore.Numbers.put_back",
+    "numbers.Numbers.put_back",
     "restore.ModelState.put_back",
     "restore.ModelState._take_gradients",
     "restore._Modules.put_back",
