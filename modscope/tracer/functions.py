@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import torch
@@ -43,8 +44,8 @@ _HIDDEN = {
 
 
 class Function:
-    """One torch function. `fresh`: its outputs never share memory with its inputs; `higher`: it runs functions;
-    `differentiates`: it gives nothing, and fills gradients."""
+    """One torch function. `fresh`: where it writes nothing, its outputs never share memory with its inputs; `higher`:
+    it runs functions; `differentiates`: it gives nothing, and fills gradients."""
 
     __slots__ = (
         "careful",
@@ -64,7 +65,7 @@ class Function:
         self.kernel = isinstance(function, torch._ops.OpOverload)  # seen below Python
         self.escape = self.name in ESCAPES
         self.writes = _writes(function, self.name)
-        self.fresh = self.writes is None and _is_fresh(function, self.name)
+        self.fresh = _is_fresh(function, self.name)
         self.higher = isinstance(function, torch._ops.HigherOrderOperator)
         self.differentiates = self.name == "backward" and not self.kernel
         self.careful = self.escape or self.higher or self.differentiates or self.writes is not None
@@ -130,11 +131,16 @@ def _named(names: tuple[str, ...], written: tuple[str, ...]) -> Writes:
 
 
 def _hidden(names: tuple[str, ...], written: tuple[tuple[str, str], ...]) -> Writes:
+    """`written`: an argument, and the one that says whether it is written."""
+    places = [(names.index(target), target, names.index(condition), condition) for target, condition in written]
+
     def find(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
-        given = {**dict(zip(names, args, strict=False)), **kwargs}
-        for target, condition in written:
-            if issubclass(type(given.get(target)), Tensor) and given.get(condition) not in (None, False):
-                yield given[target]
+        count = len(args)
+        for target, name, condition, question in places:
+            if (args[condition] if condition < count else kwargs.get(question)) not in (None, False):
+                found: Any = args[target] if target < count else kwargs.get(name)
+                if issubclass(type(found), Tensor):
+                    yield found
 
     return find
 
@@ -144,6 +150,11 @@ def _is_fresh(function: Any, name: str) -> bool:
     home = getattr(function, "__module__", None) or "torch"
     if not home.startswith("torch") or name in _MAY_SHARE or getattr(function, "__name__", None) == "__get__":
         return False
+    return _gives_no_views(name)
+
+
+@cache
+def _gives_no_views(name: str) -> bool:
     schemas = torch._C._jit_get_schemas_for_operator(f"aten::{name}")
     aliases = [each.alias_info for schema in schemas for each in schema.returns]
     # one that is written is that of an overload with `out=`

@@ -100,10 +100,13 @@ class Tensors:
             known[id(tensor)] = ref  # at the end: there may be no room on the stack to fill it in
         return ref
 
-    def shared(self, inputs: Iterable[Tensor], outputs: Iterable[Tensor]) -> None:
-        """After an op whose outputs may be views of its inputs: find out."""
-        for tensor in (*inputs, *outputs):
-            ref = self.refer(tensor)
+    def shared(self, tensors: Iterable[Tensor]) -> None:
+        """After an op that may have made views of one of these of another one: find out."""
+        known = self.known
+        for tensor in tensors:
+            ref = known.get(id(tensor))
+            if ref is None or (ref.alive is not None and ref.alive() is not tensor):
+                ref = self.first_seen(tensor)
             if ref.memory is None:
                 self._remember(tensor, ref)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import count
 from sys import _getframe
@@ -98,7 +98,7 @@ class OpLog:
                 if not any(True for _ in refs(outputs)):
                     return
             if not function.fresh:
-                tensors.shared(_tensors_in(args, kwargs), _tensors_in((output,), {}))
+                tensors.shared(_tensors_in((*args, *kwargs.values(), output) if kwargs else (*args, output)))
             self._write(number, function, inputs, outputs, (), None)
         except Exception as error:
             self._watch.recorder.puzzled(f"an op {function.name!r}", error)
@@ -108,7 +108,7 @@ class OpLog:
         try:
             targets = list(function.writes(args, kwargs)) if function.writes is not None else []
             if kwargs and (out := kwargs.get("out")) is not None:
-                targets += _tensors_in((out,), {})
+                targets += _tensors_in((out,))
             if function.higher:
                 module = None if self._watch.running is None else self._watch.running.module
                 self._watch.recorder.note("higher-order", f"{function.name}() {UNSEEN}", module)
@@ -130,8 +130,7 @@ class OpLog:
             for target in targets:
                 tensors.written(target, number, in_a_call)
             outputs = describe(output, lambda tensor: tensors.made(tensor, number))
-            made = any(True for _ in refs(outputs))
-            if targets and not made:  # x[0] = y returns nothing, and makes a value of x
+            if targets and not any(True for _ in refs(outputs)):  # x[0] = y returns nothing, and makes a value of x
                 outputs = describe(targets, tensors.refer)
             scalar = output if type(output) in ATOMS else type(output).__name__
             self._write(number, function, inputs, outputs, written, scalar)
@@ -223,14 +222,17 @@ class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return output
 
 
-def _tensors_in(args: Any, kwargs: Mapping[str, Any]) -> list[Tensor]:
-    """The tensors among arguments, and in their lists and tuples."""
+def _tensors_in(values: Iterable[Any]) -> list[Tensor]:
+    """The tensors among values, and in their lists and tuples."""
     found = []
-    stack = [*args, *(kwargs or {}).values()]
+    stack = [*values]
     while stack:
         each = stack.pop()
-        if issubclass(type(each), Tensor):
+        kind = type(each)
+        if kind in ATOMS:
+            continue
+        if kind in PLAIN_TENSORS or issubclass(kind, Tensor):
             found.append(each)
-        elif type(each) in (list, tuple) or type(each).__module__ == "torch.return_types":
+        elif kind in (list, tuple) or kind.__module__ == "torch.return_types":
             stack.extend(each)
     return found

@@ -33,6 +33,7 @@ MOST_OPENED = (
 LONGEST = 80  # characters of a value's text
 
 PLAIN_TENSORS = frozenset({Tensor, Parameter, FakeTensor})  # no class of the user's
+_LEAVES = PLAIN_TENSORS | ATOMS
 
 
 class Held(NamedTuple):
@@ -61,8 +62,8 @@ def describe(value: Any, refer: Refer, opens: bool = True) -> Any:
         return value
     if kind in PLAIN_TENSORS:
         return refer(value)
-    if kind is tuple and ATOMS.issuperset(map(type, value)):  # strides and shapes: it is its own row
-        return Held("tuple", value)
+    if (kind is tuple or kind is list) and len(value) < MOST and _LEAVES.issuperset(map(type, value)):
+        return Held(kind.__name__, tuple([refer(each) if type(each) in PLAIN_TENSORS else each for each in value]))
     return _Reader(refer, opens).read(value, ())
 
 
