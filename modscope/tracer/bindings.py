@@ -62,12 +62,13 @@ class Members:
 
 
 class ClassAttributes:
-    """What the attributes of a class are bound to."""
+    """What the attributes of a class are bound to, but for some."""
 
-    def __init__(self, cls: type) -> None:
+    def __init__(self, cls: type, but: frozenset[str] = frozenset()) -> None:
         self.what = f"the class {cls.__name__}"
         self._cls = cls
         self._before = dict(vars(cls))
+        self._left = _KEPT_BY_PYTHON | but
 
     def put_back(self) -> None:
         """Mend those that differ, but for those that Python itself keeps."""
@@ -75,10 +76,10 @@ class ClassAttributes:
         now = vars(cls)
         if len(now) == len(before) and all(map(is_, now.values(), before.values())):
             return
-        for name in [name for name in now if name not in before and name not in _KEPT_BY_PYTHON]:
+        for name in [name for name in now if name not in before and name not in self._left]:
             type.__delattr__(cls, name)
         for name, value in before.items():
-            if now.get(name) is not value and name not in _KEPT_BY_PYTHON:
+            if now.get(name) is not value and name not in self._left:
                 type.__setattr__(cls, name, value)
 
 

@@ -19,10 +19,10 @@ from threading import get_ident
 from typing import Any, ClassVar, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.modules import module
 
-from modscope.tracer import modes
+from modscope.tracer import modes, precisions
 from modscope.tracer.bindings import Callables, ClassAttributes, Names
 from modscope.tracer.shared import alone, recursion_room
 
@@ -74,6 +74,7 @@ def _generators() -> Iterator[Switch]:
 
 def _torch_modes() -> Iterator[Switch]:
     """What torch has one of in each thread."""
+    yield Switch(torch.is_inference_mode_enabled, _set_inference_mode)
     yield Switch(torch.is_grad_enabled, _C._set_grad_enabled)
     yield Switch(_C._is_fwd_grad_enabled, _C._set_fwd_grad_enabled)
     for device in ("cpu", "cuda"):
@@ -100,21 +101,26 @@ def _settings() -> Iterator[Switch]:
         lambda: (torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()),
         lambda mode: torch.autograd.set_detect_anomaly(*mode),
     )
+    yield Switch(precisions.read, precisions.write)
     for read, write in _PAIRS:
         if hasattr(_C, read) and hasattr(_C, write):
             yield Switch(getattr(_C, read), getattr(_C, write))
     yield Switch(torch.get_num_threads, torch.set_num_threads)
     yield Switch(lambda: Names(_HOOKS), Names.put_back, _mends_what_differs)
     yield Switch(lambda: Callables(_SPACES), Callables.put_back, _mends_what_differs)
-    yield Switch(lambda: ClassAttributes(Tensor), ClassAttributes.put_back, _mends_what_differs)
+    for cls in (Tensor, nn.Parameter, nn.Module, torch.autograd.Function):
+        yield Switch(partial(ClassAttributes, cls, _OURS), ClassAttributes.put_back, _mends_what_differs)
     yield Switch(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled)
 
 
 _PAIRS = (
     ("_get_deterministic_fill_uninitialized_memory", "_set_deterministic_fill_uninitialized_memory"),
-    ("_get_float32_matmul_precision", "_set_float32_matmul_precision"),
     ("_get_warnAlways", "_set_warnAlways"),
     ("_get_mkldnn_enabled", "_set_mkldnn_enabled"),
+    ("_get_mkldnn_deterministic", "_set_mkldnn_deterministic"),
+    ("_check_sparse_tensor_invariants", "_set_check_sparse_tensor_invariants"),
+    ("_get_qengine", "_set_qengine"),
+    ("_get_nnpack_enabled", "_set_nnpack_enabled"),
     ("_get_cudnn_enabled", "_set_cudnn_enabled"),
     ("_get_cudnn_benchmark", "_set_cudnn_benchmark"),
     ("_get_cudnn_deterministic", "_set_cudnn_deterministic"),
@@ -125,10 +131,34 @@ _PAIRS = (
 )
 
 
-_SPACES = (vars(torch), vars(torch.nn.functional))
+_SPACES = [
+    vars(space)
+    for space in (
+        torch,
+        nn,
+        nn.functional,
+        nn.init,
+        torch.autograd,
+        torch.fft,
+        torch.linalg,
+        torch.sparse,
+        torch.special,
+    )
+]
+_OURS = frozenset({"__call__", "_call_impl"})  # of nn.Module: recordings replace those, and put them back
 _HOOKS = [
     value for name, value in vars(module).items() if name.startswith("_global_") and isinstance(value, dict)
 ]  # of all modules
+
+
+def _set_inference_mode(before: bool) -> None:
+    """It cannot be set: one more is entered within the one that the user's code entered, and never left."""
+    guard: Any = _C._InferenceMode(before)
+    _entered.append(guard)
+    guard.__enter__()
+
+
+_entered: list[Any] = []
 
 
 def _set_saved_tensor_hooks(before: Any) -> None:
@@ -157,7 +187,7 @@ def _interpreter() -> Iterator[Switch]:
     yield Switch(recursion_room.limit, recursion_room.set_limit)
     yield Switch(sys.getswitchinterval, sys.setswitchinterval)
     yield Switch(
-        lambda: (sys.excepthook, threading.excepthook, warnings.showwarning),
+        lambda: (sys.excepthook, sys.unraisablehook, sys.displayhook, threading.excepthook, warnings.showwarning),
         _set_hooks,
         _all_identical,
     )
@@ -183,8 +213,8 @@ def _set_filters(before: tuple[Any, list[Any]]) -> None:
     warnings.filters[:] = filters  # type: ignore[index]
 
 
-def _set_hooks(before: tuple[Any, Any, Any]) -> None:
-    sys.excepthook, threading.excepthook, warnings.showwarning = before
+def _set_hooks(before: tuple[Any, ...]) -> None:
+    sys.excepthook, sys.unraisablehook, sys.displayhook, threading.excepthook, warnings.showwarning = before
 
 
 def _set_handlers(before: list[Any]) -> None:

@@ -13,6 +13,7 @@ import signal
 import sys
 import threading
 import warnings
+from collections.abc import Callable
 from functools import lru_cache
 from operator import is_
 from typing import Any
@@ -120,7 +121,9 @@ def _torch_modes() -> dict[str, Any]:
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "deterministic warn only": torch.is_deterministic_algorithms_warn_only_enabled(),
         "fill uninitialized": torch.utils.deterministic.fill_uninitialized_memory,
-        "matmul precision": torch.get_float32_matmul_precision(),
+        "matmul precision": _told(torch.get_float32_matmul_precision),
+        "precisions": (torch.backends.mkldnn.matmul.fp32_precision, torch.backends.cuda.matmul.fp32_precision),
+        "sparse invariants": torch.sparse.check_sparse_tensor_invariants.is_enabled(),
         "threads": torch.get_num_threads(),
         "anomaly": torch.is_anomaly_enabled(),
         "anomaly nan": torch.is_anomaly_check_nan_enabled(),
@@ -151,6 +154,14 @@ def _torch_modes() -> dict[str, Any]:
         modes["compile stance"] = repr(dynamo._stance)
         modes["what dynamo asks"] = dynamo._callback_from_stance.__qualname__
     return modes
+
+
+def _told(setting: Callable[[], Any]) -> Any:
+    """None where torch refuses to tell an older setting after a newer one was used."""
+    try:
+        return setting()
+    except RuntimeError:
+        return None
 
 
 def _interpreter() -> dict[str, Any]:

@@ -22,6 +22,7 @@ from torch.nn.modules import module as module_hooks
 import modscope
 from tests.residue.bits import bits, unobserved
 from tests.residue.cases import Build, Case, build
+from tests.residue.modules import left_on
 from tests.residue.snapshot import Snapshot, beyond_plain, take
 
 Act = Callable[..., Any]
@@ -227,7 +228,7 @@ def at_home() -> Iterator[None]:
         stack.enter_context(warnings.catch_warnings())
         stack.callback(torch.set_default_dtype, torch.get_default_dtype())
         stack.callback(torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled())
-        stack.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+        stack.callback(torch.set_float32_matmul_precision, "highest")
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         stack.callback(torch.set_anomaly_enabled, torch.is_anomaly_enabled())
         stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())
@@ -246,6 +247,10 @@ def at_home() -> Iterator[None]:
         stack.callback(signal.signal, signal.SIGTERM, signal.getsignal(signal.SIGTERM))
         stack.callback(setattr, torch.nn.functional, "relu", torch.nn.functional.relu)
         stack.callback(lambda: vars(torch.nn.functional).pop("as_it_is", None))
+        stack.callback(lambda: "as_it_is" in vars(nn.Module) and delattr(nn.Module, "as_it_is"))
+        stack.callback(torch.sparse.check_sparse_tensor_invariants.disable)
+        stack.callback(setattr, torch.backends.mkldnn.matmul, "fp32_precision", "none")
+        stack.callback(left_on.kept.clear)
         stack.callback(
             lambda: [delattr(torch.Tensor, name) for name in set(vars(torch.Tensor)) & {"sigmoid", "__add__"}]
         )

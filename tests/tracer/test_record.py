@@ -344,3 +344,14 @@ def test_a_lazy_module_that_became_whole_counts_with_the_shapes_it_has_now() -> 
         model[0](x)
     assert (trace.tree.total_params, trace.tree.total_buffers) == (4 * 3 + 3 + 6, 7)
     assert [p.initialized for p in parameters(recorder.trace)] == [True, True, True, True, False, False]
+
+
+def test_where_torch_does_not_tell_its_older_settings_a_trace_does_not_ask() -> None:
+    setting = torch.backends.mkldnn.matmul
+    before = setting.fp32_precision
+    setting.fp32_precision = "bf16"
+    try:
+        assert modscope.trace(nn.Linear(4, 2), x).calls[0].output_shapes == ((2, 2),)
+        assert setting.fp32_precision == "bf16"
+    finally:
+        setting.fp32_precision = before

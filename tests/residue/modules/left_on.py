@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.residue.modules import running
+from tests.residue.modules import never, running
 
 
 def _after(switch: Callable[[], object]) -> Any:
@@ -98,6 +98,48 @@ def torch_function_replaced() -> Any:
 
     def switch() -> None:
         F.relu = F.relu6
+
+    return _after(switch)
+
+
+kept: list[Any] = []  # what the scene lets go of
+
+
+@never("inference", "threaded", "two_at_once", "bystander")
+def inference_mode() -> Any:
+    """Entered, and kept open by something outside of the model."""
+
+    def switch() -> None:
+        kept.append(torch.inference_mode())
+        kept[-1].__enter__()
+
+    return _after(switch)
+
+
+def precision_of_one_backend() -> Any:
+    """The newer setting, after which torch does not tell the older ones."""
+
+    def switch() -> None:
+        torch.backends.mkldnn.matmul.fp32_precision = "bf16"
+
+    return _after(switch)
+
+
+def older_precision() -> Any:
+    """It sets several newer ones, too."""
+    return _after(lambda: torch.set_float32_matmul_precision("medium"))
+
+
+def sparse_invariants() -> Any:
+    """They are checked from now on."""
+    return _after(torch.sparse.check_sparse_tensor_invariants.enable)
+
+
+def module_class_extended() -> Any:
+    """All modules have one more method."""
+
+    def switch() -> None:
+        nn.Module.as_it_is = _same  # type: ignore[assignment]
 
     return _after(switch)
 
