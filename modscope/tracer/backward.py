@@ -47,6 +47,7 @@ class Backward:
         self._captured = captured
         self._handles: list[RemovableHandle] = []
         self._seen: dict[int, tuple[Tensor, ...]] = {}  # by number of the tensor: nonzero, finite, norm
+        self._frozen: dict[int, tuple[Tensor, Tensor | None]] = {}  # by number: with its gradient
         self.gradients: dict[int, Gradient] = {}
 
     def start(self) -> None:
@@ -55,7 +56,11 @@ class Backward:
 
     def _listen_to_parameters(self) -> None:
         for number, tensor in self._captured.parameters():
-            if specs.read(tensor, "requires_grad") and specs.read(tensor, "is_leaf"):
+            if not specs.read(tensor, "is_leaf"):
+                continue
+            if not specs.read(tensor, "requires_grad"):
+                self._frozen[number] = tensor, specs.read(tensor, "grad")
+            else:
                 hook = self._parameter_hook(number)
                 try:
                     self._handles.append(tensor.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
@@ -75,10 +80,19 @@ class Backward:
         """Remove all hooks, and read what they noted. May be called again."""
         for handle in self._handles:
             handle.remove()
+        past_functions(self._look_at_thawed)
         for number, (nonzero, finite, norm) in self._seen.items():
             self.gradients[number] = past_functions(_gradient, nonzero, finite, norm)
         self._handles.clear()
         self._seen.clear()
+        self._frozen.clear()
+
+    def _look_at_thawed(self) -> None:
+        """What was frozen at first could not be listened to: its gradient, if it has one now."""
+        for number, (tensor, before) in self._frozen.items():
+            gradient = specs.read(tensor, "grad")
+            if gradient is not None and gradient is not before:
+                self._note(number, gradient)
 
     def _hook(self, tensor: Tensor, hook: Any) -> None:
         if specs.read(tensor, "requires_grad"):
@@ -89,15 +103,19 @@ class Backward:
 
     def _parameter_hook(self, number: int) -> Any:
         def note(parameter: Tensor) -> None:
-            gradient = parameter.grad
-            if gradient is None:
-                return
-            if isinstance(gradient, FakeTensor) or gradient.is_meta:  # no numbers to look at
-                self.gradients[number] = Gradient(arrived=True)
-            else:
-                self._seen[number] = past_modes(_figures, gradient)
+            if parameter.grad is not None:
+                self._note(number, parameter.grad)
 
         return note
+
+    def _note(self, number: int, gradient: Tensor) -> None:
+        self.gradients[number] = Gradient(arrived=True)
+        if issubclass(type(gradient), FakeTensor) or specs.read(gradient, "is_meta"):  # no numbers to look at
+            return
+        try:
+            self._seen[number] = past_modes(_figures, gradient)
+        except Exception:  # a strange tensor
+            return
 
 
 def _gradient(nonzero: Tensor, finite: Tensor, norm: Tensor) -> Gradient:

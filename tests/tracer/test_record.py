@@ -111,6 +111,18 @@ def test_gradients_that_are_zero_or_not_finite_are_told(factor: float, zero: boo
     assert (gradient.arrived, gradient.zero, gradient.finite) == (True, zero, finite)
 
 
+def test_a_parameter_that_is_trained_from_some_time_on_has_its_gradient() -> None:
+    model = nn.Linear(4, 2).requires_grad_(False)
+    with modscope.record(model, backward=True) as recorder:
+        model(x)
+        model.weight.requires_grad_()
+        model(x).sum().backward()
+    weight, bias = (each.gradient for each in parameters(recorder.trace))
+    assert weight is not None
+    assert (weight.arrived, weight.zero, weight.finite) == (True, False, True)
+    assert bias is None
+
+
 @pytest.mark.parametrize(("dtype", "factor"), [(torch.complex64, 1j), (torch.float64, 1e50)])
 @pytest.mark.filterwarnings("error")
 def test_norms_of_gradients_are_those_of_all_their_numbers(dtype: torch.dtype, factor: complex) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import modscope
-from modscope.data import Constant
+from modscope.data import Constant, Gradient
 
 
 class Gives(nn.Module):
@@ -123,6 +123,17 @@ def test_a_tensor_that_refuses_questions_is_no_hindrance(place: str) -> None:
         assert [call.path for call in each.calls] == ["", "linear"]
         assert not each.blind_spots
     assert modscope.inspect(model).total_params == (8 if place == "_parameters" else 6)
+
+
+def test_a_gradient_that_refuses_questions_has_arrived() -> None:
+    model = nn.Linear(2, 2, bias=False)
+    model.weight.register_post_accumulate_grad_hook(
+        lambda weight: setattr(weight, "grad", Tensor._make_subclass(Deaf, torch.ones(2, 2)))
+    )
+    with modscope.record(model, backward=True) as recorder:
+        model(torch.ones(1, 2)).sum().backward()
+    [weight] = recorder.trace.tree.root.parameters
+    assert weight.gradient == Gradient(arrived=True)
 
 
 class Refuses(RuntimeError):
