@@ -5,8 +5,8 @@ arithmetic, reductions, normalisation and moving data count nothing. That is the
 `torch.utils.flop_counter`, whose registry the formulas come from. On the CPU its own mode sees nothing of attention
 and LSTMs, which run there as kernels it has no formula for; on the meta device the same ops fall into products it
 knows. formulas.py adds those products that its registry leaves out. What torch refuses to run there, for it depends on
-numbers, is run on zeros. An op that multiplies in a way without a formula is unknown: it is counted by name, never as
-0.
+numbers, is counted by its shapes or run on zeros. An op that multiplies in a way without a formula is unknown: it is
+counted by name, never as 0.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 from torch.utils._pytree import tree_leaves
 
 from modscope.data import Call, Op, TensorSpec
-from modscope.tracer.formulas import formula_of
+from modscope.tracer.formulas import formula_of, formula_of_function
 from modscope.tracer.identity import Ref
 from modscope.tracer.ops import OpRow
 from modscope.tracer.values import Held, Unknown, refs
@@ -57,25 +57,30 @@ class Costs:
         self._spec = spec
         self._backward = backward
         self._known: dict[Any, Cost] = {}
-        self._batched: set[int] = set()  # ids of refs that lack the dimension which vmap maps over
+        # ids of refs that are more than they seem: they lack the dimension which vmap maps over, or carry a derivative
+        self._more: set[int] = set()
 
     def of(self, row: OpRow) -> Cost:
         """What one op costs; rows come in the order in which they ran."""
-        if self._is_batched(row):
+        if self._is_more(row):
             multiplies = not row.function.escape and _may_multiply(row.function.function, row.function.name)
             return UNKNOWN if multiplies else NOTHING
         key = row.function, _key(row.args, self._spec), _key(tuple(row.kwargs.items()), self._spec)
         cost = self._known.get(key)
         if cost is None:
             cost = self._known[key] = self._measure(row)
+        if cost.backward_flops and not any(self._spec(ref).requires_grad for ref in refs(row.outputs)):
+            # without gradients from the call on; else it may be the inside of the user's autograd.Function
+            return Cost(cost.flops, None if row.call is None or row.call.grad else 0)
         return cost
 
-    def _is_batched(self, row: OpRow) -> bool:
+    def _is_more(self, row: OpRow) -> bool:
+        name = row.function.name
         given = [ref for each in (*row.args, *row.kwargs.values()) for ref in refs(each)]
-        batched = any(id(ref) in self._batched or self._spec(ref).layout == "batched" for ref in given)
-        if batched:
-            self._batched.update(map(id, refs(row.outputs)))
-        return batched
+        more = any(id(ref) in self._more or self._spec(ref).layout == "batched" for ref in given)
+        if name == "_make_dual" or (more and name != "_unpack_dual"):
+            self._more.update(map(id, refs(row.outputs)))
+        return more
 
     def _measure(self, row: OpRow) -> Cost:
         given = (ref for each in (*row.args, *row.kwargs.values()) for ref in refs(each))
@@ -86,15 +91,27 @@ class Costs:
         try:
             return self._run(row, "meta")
         except Exception:  # torch refuses some ops on the meta device: nonzero, and all that depend on numbers
-            if _may_multiply(row.function.function, row.function.name):
-                return UNKNOWN
+            if _MULTIPLIES.search(row.function.name):
+                return self._by_shapes(row)
+        may_multiply = _may_multiply(row.function.function, row.function.name)
         try:
             with torch.random.fork_rng(devices=()):
-                return self._run(row, "cpu")
+                cost = self._run(row, "cpu")
         except _TooLarge:
             return UNKNOWN
         except Exception:  # zeros do not do, either
-            return NOTHING
+            return UNKNOWN if may_multiply else NOTHING
+        return UNKNOWN if may_multiply and cost.flops else cost
+
+    def _by_shapes(self, row: OpRow) -> Cost:
+        formula = formula_of_function(row.function.function)
+        if formula is None:
+            return UNKNOWN
+        try:
+            args, kwargs = self._inputs(row, "meta", [])
+            return Cost(formula(*args, **kwargs))
+        except Exception:
+            return UNKNOWN
 
     def _run(self, row: OpRow, device: str) -> Cost:
         with _disable_current_modes(), torch._C.DisableTorchFunction():
@@ -105,14 +122,7 @@ class Costs:
         if function is None:
             raise _Unbuildable
         given: list[Tensor] = []
-
-        def tensor(ref: Ref) -> Tensor:
-            made = _stand_in(self._spec(ref), self._backward, device)
-            given.append(made)
-            return made
-
-        args = [_rebuilt(each, tensor, device) for each in row.args]
-        kwargs = {name: _rebuilt(each, tensor, device) for name, each in row.kwargs.items()}
+        args, kwargs = self._inputs(row, device, given)
         with torch.set_grad_enabled(self._backward):
             counter = _Counter()
             with counter:
@@ -122,6 +132,17 @@ class Costs:
             if not self._backward:
                 return Cost(counter.flops)
             return Cost(counter.flops, _backward_flops(output, given))
+
+    def _inputs(self, row: OpRow, device: str, given: list[Tensor]) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of an op once more; `given` gets their tensors."""
+
+        def tensor(ref: Ref) -> Tensor:
+            made = _stand_in(self._spec(ref), self._backward, device)
+            given.append(made)
+            return made
+
+        kwargs = {name: _rebuilt(each, tensor, device) for name, each in row.kwargs.items()}
+        return [_rebuilt(each, tensor, device) for each in row.args], kwargs
 
 
 class _Unbuildable(Exception):
@@ -231,7 +252,7 @@ def with_costs(
         if op.call is not None:
             flops[op.call] += cost.flops or 0
             backward[op.call] += cost.backward_flops or 0
-            if cost.flops is None:
+            if cost.flops is None or (with_backward and cost.backward_flops is None):
                 unknown[op.call][op.name] += 1
     for call in reversed(calls):  # a call comes after the one it ran in
         if call.opaque is not None:

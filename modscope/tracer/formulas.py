@@ -42,6 +42,19 @@ def _grouped_mm(left: Tensor, right: Tensor, *_: Any, **__: Any) -> int:
     return 2 * groups * left.shape[-2] * left.shape[-1] * right.shape[-1]
 
 
+def _packed(data: Tensor, batch_sizes: Tensor, state: Any, weights: Sequence[Tensor], *_: Any, **__: Any) -> int:
+    """2mn for each m×n matrix and each row of a packed sequence: `data` has one for every step of every sequence.
+
+    From the equations that torch.nn.RNN, LSTM and GRU document: a step multiplies each matrix with one vector.
+    """
+    return 2 * data.shape[0] * sum(weight.numel() for weight in weights if weight.dim() == 2)
+
+
+def _affine_grid(theta: Tensor, *_: Any, out_val: Tensor, **__: Any) -> int:
+    """2mnk: each point of the grid, its last coordinate being 1, is multiplied with theta; as ATen's bmm does it."""
+    return 2 * out_val.numel() * theta.shape[-1]
+
+
 def _attention(query: Tensor, key: Tensor, value: Tensor, embedding: int, heads: int, *weights: Any, **_: Any) -> int:
     """The projections, 2mnk each, and twice 2·b·t·s·e for the attention itself, as in the registry's `sdpa_flop`.
 
@@ -97,10 +110,24 @@ _FORMULAS: dict[Any, Callable[..., int]] = {
     aten._trilinear: _trilinear,
     aten._euclidean_dist: _euclidean_distance,
     aten._grouped_mm: _grouped_mm,
+    aten.addbmm: flop_registry[aten.baddbmm],
+    aten.affine_grid_generator: _affine_grid,
+    aten._scaled_dot_product_flash_attention_for_cpu: flop_registry[aten._scaled_dot_product_flash_attention],
     aten._native_multi_head_attention: _attention,
     aten._transformer_encoder_layer_fwd: _encoder_layer,
     aten._addmm_activation: flop_registry[aten.addmm],
 }
+
+# Of functions that torch refuses to run without numbers, though what they cost follows from the shapes.
+_OF_FUNCTIONS: dict[Any, Callable[..., int]] = {
+    **dict.fromkeys((torch._grouped_mm, torch.nn.functional.grouped_mm), _grouped_mm),
+    **dict.fromkeys((torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu), _packed),
+}
+
+
+def formula_of_function(function: Any) -> Callable[..., int] | None:
+    """How to count a torch function as a whole."""
+    return _OF_FUNCTIONS.get(function)
 
 
 def formula_of(packet: Any) -> Callable[..., int] | None:

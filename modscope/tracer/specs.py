@@ -19,6 +19,7 @@ PLAIN = frozenset({Tensor, Parameter})  # no subclass: reading their attributes 
 # What a plain tensor is, read in one go; `plain_spec` makes the record of it later.
 _FACTS = ("shape", "dtype", "device", "layout", "requires_grad")
 facts: Any = attrgetter(*_FACTS)
+_numel = torch._C.TensorBase.numel
 read = object.__getattribute__  # a tensor of the user's kind may refuse to be asked
 
 
@@ -41,7 +42,7 @@ def spec(tensor: Tensor) -> TensorSpec:
 
 
 def _spec_of(tensor: Tensor) -> TensorSpec:
-    if is_lazy(tensor):
+    if is_lazy(tensor) and not _numel(tensor):  # while it materialises it has a shape, and is lazy still
         return TensorSpec((), name(tensor.dtype), str(tensor.device), tensor.requires_grad)
     if read(tensor, "is_nested"):
         return _nested_spec(tensor)

@@ -59,6 +59,18 @@ BY_HAND = {
     ),
     "GRU": (nn.GRU(8, 16, batch_first=True), (x,), 2 * 10 * (8 + 16) * 3 * 16),
     "RNN": (nn.RNN(8, 16, batch_first=True), (x,), 2 * 10 * (8 + 16) * 16),
+    "GRU of a packed sequence: 6 rows of 3 sequences": (
+        nn.GRU(8, 16),
+        (nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 3, 8), torch.tensor([3, 2, 1])),),
+        2 * 6 * (8 + 16) * 3 * 16,
+    ),
+    "experts, in a dtype that torch refuses on the meta device": (
+        Run(lambda a: F.grouped_mm(a, torch.zeros(2, 16, 16), offs=torch.tensor([8, 16], dtype=torch.int32))),
+        (torch.eye(16),),
+        2 * 16 * 16 * 16,
+    ),
+    "products of a batch, added up": (Run(lambda a: torch.addbmm(torch.zeros(1), a, a.mT)), (x,), 2 * 2 * 5 * 8 * 5),
+    "affine grid": (Run(lambda a: F.affine_grid(a, [1, 1, 4, 4], False)), (torch.zeros(1, 2, 3),), 2 * 16 * 3 * 2),
     "LSTM cell": (nn.LSTMCell(8, 16), (matrix,), 2 * 6 * (8 + 16) * 4 * 16),
     "multi-head attention": (
         nn.MultiheadAttention(8, 2, batch_first=True),
@@ -76,6 +88,12 @@ BY_HAND = {
         0,
     ),
     "embedding": (nn.Embedding(10, 4), (torch.zeros(3, dtype=torch.long),), 0),
+    "asking the data in torch's own Python": (
+        Run(lambda a: F.gaussian_nll_loss(a, a, a.abs() + 1) + torch.unique(a).sum()),
+        (x,),
+        0,
+    ),
+    "a lazy module, materialised": (nn.LazyLinear(16), (x,), 2 * 10 * 8 * 16),
     "choosing by data": (Run(lambda a: a[a > 0].sum() + a.nonzero().sum()), (x,), 0),
 }
 
@@ -95,6 +113,14 @@ def test_fused_paths_cost_what_they_cost_unfused() -> None:
         unfused = root(model, *args)
         assert fused.flops == unfused.flops > 0
         assert fused.unknown_flops == ()
+
+
+def test_fused_attention_of_the_cpu_costs_what_it_costs_unfused() -> None:
+    attention = nn.MultiheadAttention(8, 2, batch_first=True, bias=False).eval()
+    unfused = root(attention, x, x, x)
+    with torch.no_grad():
+        fused = root(Run(lambda a: attention(a, a, a, need_weights=False)), x)
+    assert (fused.flops, fused.unknown_flops) == (unfused.flops, ())
 
 
 def network() -> nn.Module:
@@ -122,6 +148,51 @@ def test_backward_flops_agree_with_torchs_counter() -> None:
 
 def test_backward_flops_are_counted_only_where_backward_was_recorded() -> None:
     assert root(network(), image).backward_flops is None
+
+
+def test_what_ran_without_gradients_has_no_backward() -> None:
+    class Student(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.teacher, self.own = nn.Linear(8, 8), nn.Linear(8, 2)
+
+        def forward(self, a: Tensor) -> Tensor:
+            with torch.no_grad():
+                taught = self.teacher(a)
+            return self.own(taught)
+
+    call = root(Student(), x, backward=True)
+    assert (call.flops, call.backward_flops) == (2 * 10 * (8 * 8 + 8 * 2), 2 * 10 * 8 * 2)
+    assert call.unknown_flops == ()
+
+
+def test_backward_flops_of_a_function_with_a_backward_of_its_own_are_unknown() -> None:
+    class Product(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+            return a @ b
+
+        @staticmethod
+        def backward(ctx: Any, gradient: Tensor) -> Any:
+            return gradient, None
+
+    weight = torch.eye(8, requires_grad=True)
+    call = root(Run(lambda a: Product.apply(a, weight)), x[0].requires_grad_(), backward=True)
+    assert (call.flops, call.backward_flops, call.unknown_flops) == (2 * 5 * 8 * 8, 0, (("matmul", 1),))
+
+
+def test_where_only_the_backward_has_no_formula_the_op_is_listed() -> None:
+    packed = nn.utils.rnn.pack_padded_sequence(torch.zeros(3, 3, 8), torch.tensor([3, 2, 1]))
+    with modscope.record(gru := nn.GRU(8, 16), costs=True, backward=True) as recorder:
+        gru(packed)[1].sum().backward()
+    call = recorder.trace.calls[0]
+    assert (call.flops, call.unknown_flops) == (2 * 6 * (8 + 16) * 3 * 16, (("gru", 1),))
+
+
+def test_what_carries_a_forward_derivative_is_unknown() -> None:
+    linear = nn.Linear(8, 2)
+    call = root(Run(lambda a: torch.func.jvp(linear, (a,), (a,))[1] @ torch.eye(2)), x[0])
+    assert (call.flops, call.unknown_flops) == (2 * 5 * 2 * 2, (("linear", 1),))
 
 
 def test_a_call_costs_what_the_ops_in_it_cost() -> None:
