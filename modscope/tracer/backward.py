@@ -103,13 +103,14 @@ class Backward:
 
     def _parameter_hook(self, number: int) -> Any:
         def note(parameter: Tensor) -> None:
-            if parameter.grad is not None:
-                self._note(number, parameter.grad)
+            self._note(number, parameter.grad)
 
         return note
 
-    def _note(self, number: int, gradient: Tensor) -> None:
+    def _note(self, number: int, gradient: Tensor | None) -> None:
         self.gradients[number] = Gradient(arrived=True)
+        if gradient is None:  # a hook of the user's has made use of it already
+            return
         if issubclass(type(gradient), FakeTensor) or specs.read(gradient, "is_meta"):  # no numbers to look at
             return
         try:

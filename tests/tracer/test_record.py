@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 import modscope
-from modscope.data import ParameterInfo
+from modscope.data import Gradient, ParameterInfo
 
 
 class Heads(nn.Module):
@@ -121,6 +121,14 @@ def test_a_parameter_that_is_trained_from_some_time_on_has_its_gradient() -> Non
     assert weight is not None
     assert (weight.arrived, weight.zero, weight.finite) == (True, False, True)
     assert bias is None
+
+
+def test_a_gradient_that_a_hook_has_used_up_has_arrived() -> None:
+    model = nn.Linear(4, 2, bias=False)
+    model.weight.register_post_accumulate_grad_hook(lambda weight: setattr(weight, "grad", None))
+    with modscope.record(model, backward=True) as recorder:
+        model(x).sum().backward()
+    assert next(parameters(recorder.trace)).gradient == Gradient(arrived=True)
 
 
 @pytest.mark.parametrize(("dtype", "factor"), [(torch.complex64, 1j), (torch.float64, 1e50)])
