@@ -14,7 +14,7 @@ from modscope.errors import ModscopeError
 
 @dataclass(frozen=True, slots=True)
 class Values:
-    """Numbers seen in a tensor, where `values=True` asked for them."""
+    """Numbers seen in a tensor, where `values=True` asked for them; minimum and maximum leave nan out."""
 
     minimum: float | None
     maximum: float | None

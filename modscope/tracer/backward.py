@@ -7,6 +7,7 @@ they raise where a view is written in place, and put nodes of their own into the
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isnan
 from typing import Any
 
 import torch
@@ -120,7 +121,8 @@ class Backward:
 
 
 def _gradient(nonzero: Tensor, finite: Tensor, norm: Tensor) -> Gradient:
-    return Gradient(True, not bool(nonzero), bool(finite), float(norm))
+    length = float(norm)
+    return Gradient(True, not bool(nonzero), bool(finite), None if isnan(length) else length)
 
 
 def _figures(gradient: Tensor) -> tuple[Tensor, ...]:

@@ -65,9 +65,13 @@ def values_of(tensor: Tensor) -> Values | None:
 
 def _values_of(plain: Tensor) -> Values:
     # a copy: memory that was once lent to NumPy can never be resized
-    numbers = plain.clone(memory_format=torch.contiguous_format).cpu().flatten().view(torch.uint8).numpy()
-    digest = hashlib.sha256(numbers.tobytes()).hexdigest()[:16]
+    bits = plain.clone(memory_format=torch.contiguous_format).cpu().flatten().view(torch.uint8).numpy()
+    digest = hashlib.sha256(bits.tobytes()).hexdigest()[:16]
     if plain.numel() == 0 or plain.is_complex():
         return Values(None, None, bool(plain.isfinite().all()), digest)
-    wide = plain.double() if plain.is_floating_point() else plain.long()
-    return Values(float(wide.min()), float(wide.max()), bool(wide.isfinite().all()), digest)
+    wide = plain.double() if plain.is_floating_point() or plain.dtype is torch.uint64 else plain.long()
+    finite = bool(wide.isfinite().all())
+    numbers = wide if finite else wide[~wide.isnan()]  # nan is unequal to itself: two such traces would be different
+    if numbers.numel() == 0:
+        return Values(None, None, finite, digest)
+    return Values(float(numbers.min()), float(numbers.max()), finite, digest)

@@ -188,6 +188,22 @@ def test_optimizer_tells_which_parameters_it_holds() -> None:
     assert {each.optimized for each in parameters(modscope.trace(model, x))} == {None}
 
 
+def test_what_holds_nan_reads_back_as_it_was() -> None:
+    model = nn.Linear(2, 1, bias=False)
+    model.register_buffer("large", torch.tensor([2**63, 1], dtype=torch.uint64))
+    with torch.no_grad():
+        model.weight.copy_(torch.tensor([[float("nan"), 3.0]]))
+    with modscope.record(model, values=True, backward=True) as recorder:
+        (model(torch.ones(1, 2)) * float("nan")).sum().backward()
+    weight, large = recorder.trace.tree.root.parameters[0], recorder.trace.tree.root.buffers[0]
+    assert weight.values is not None
+    assert large.values is not None
+    assert (weight.values.minimum, weight.values.maximum, weight.values.finite) == (3.0, 3.0, False)
+    assert (large.values.minimum, large.values.maximum) == (1.0, 2.0**63)
+    assert weight.gradient == Gradient(True, False, False, None)
+    assert modscope.Trace.from_json(recorder.trace.to_json()) == recorder.trace
+
+
 def test_values_are_those_before_the_block() -> None:
     model = nn.Linear(4, 2)
     nn.init.constant_(model.weight, 3.0)
