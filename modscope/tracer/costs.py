@@ -239,7 +239,7 @@ def _may_multiply(function: Any, name: str) -> bool:
         "__getitem__",
         "__setitem__",
     )
-    return not known or hasattr(function, "__code__") or _MULTIPLIES.search(name) is not None
+    return function is None or not known or hasattr(function, "__code__") or _MULTIPLIES.search(name) is not None
 
 
 def with_costs(

@@ -25,6 +25,7 @@ from modscope.tracer.inputs import check
 from modscope.tracer.modes import past_functions
 from modscope.tracer.ops import OpRow
 from modscope.tracer.restore import ModelState
+from modscope.tracer.scripted import scripted
 from modscope.tracer.swapping import swapping
 from modscope.tracer.tree import Captured, capture
 from modscope.tracer.watch import Running, Special, Watch, special
@@ -76,6 +77,7 @@ class Recorder(ExitStack):
             self.note("compiled", f"is compiled; {WATCHED}", number)
         compiler.need(self)
         swapping.need(self)
+        scripted.need(self)
         self._original = calls.begin(self, compiled=any(made_faster.values()))
         self._figures = self._first_figures()
         if self.backward is not None:
@@ -95,6 +97,7 @@ class Recorder(ExitStack):
         calls.end(self)
         compiler.leave(self)
         swapping.leave(self)
+        scripted.leave(self)
         if self._trace is None:
             self._finish(error)
         self._watch = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -10,6 +10,7 @@ from torch import nn
 
 from modscope.tracer import kernels, modes
 from modscope.tracer.backward import Arrivals
+from modscope.tracer.functions import Function
 from modscope.tracer.ops import Functions, Kernels, OpLog
 from modscope.tracer.places import Place
 from modscope.tracer.shared import recursion_room
@@ -119,6 +120,13 @@ class Watch:
             if row.depth % _ROOM == _ROOM - 1:
                 self._make_room(row, row.depth // _ROOM)
         return output
+
+    def ran_scripted(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
+        """A function in TorchScript has run; `dispatch` sees what it ran instead."""
+        if self._functions is not None and self._kernels is None and self._sees_functions():
+            self._log.ran(function, args, kwargs, output)
+            message = f"{function.name}() ran in TorchScript: its inside was not seen"
+            self.recorder.note("script", message, None if self.running is None else self.running.module)
 
     def _begin(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], outside: Running | None

@@ -56,7 +56,7 @@ def sources(trace: modscope.Trace) -> set[str]:
 @pytest.mark.parametrize("name", BELOW)
 def test_no_tensor_comes_from_nowhere(name: str) -> None:
     model, x = Run(BELOW[name]()), torch.ones(3, 4)
-    assert "unknown" in sources(record(model, x))
+    assert name == "TorchScript" or "unknown" in sources(record(model, x))
     trace = record(model, x, dispatch=True)
     assert sources(trace) <= {"input", "parameter", "op"}
     assert "dispatch" in {op.kind for op in trace.ops}
@@ -89,6 +89,17 @@ def test_in_torchscript_each_kernel_is_written_down_once_with_its_escapes() -> N
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_function_in_torchscript_is_an_op_of_unknown_cost_without_dispatch() -> None:
+    call = vars(torch.jit.ScriptFunction)["__call__"]
+    trace = record(Run(torch.jit.script(scripted)), torch.ones(3, 4), costs=True)
+    assert [op.name for op in trace.ops] == ["scripted", "linear"]
+    assert [ref.source.op for ref in trace.ops[1].inputs if ref.source.kind == "op"] == [0]
+    assert [(op.flops, op.location is not None) for op in trace.ops] == [(None, True), (96, True)]
+    assert trace.calls[0].unknown_flops == (("scripted", 1),)
+    assert [(note.kind, note.path) for note in trace.blind_spots] == [("script", "")]
+    assert vars(torch.jit.ScriptFunction)["__call__"] is call
+
+
 def test_costs_of_torchscript_and_of_vmap_are_known() -> None:
     for act in (BELOW["vmap"](), torch.jit.script(nn.Linear(4, 4))):
         trace = record(Run(act), torch.ones(3, 4), dispatch=True, costs=True)
