@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import chain, repeat
-from operator import attrgetter, is_, itemgetter
+from itertools import chain, compress, repeat
+from operator import attrgetter, is_, itemgetter, not_
 from threading import get_ident
 from typing import Any, ClassVar, TypeVar
 
@@ -31,7 +31,7 @@ _held: Callable[[Any], tuple[Any, ...]] = itemgetter(*TABLES)
 _hooks: Callable[[Any], tuple[Any, ...]] = itemgetter(*HOOK_DICTS)
 _tensor_hooks: Callable[[Tensor], tuple[Any, Any]] = attrgetter("_backward_hooks", "_post_accumulate_grad_hooks")
 _gradient: Callable[[Tensor], tuple[Tensor | None, bool]] = attrgetter("grad", "requires_grad")
-_leaf: Callable[[Tensor], bool] = attrgetter("is_leaf")
+_wants: Callable[[Any], bool] = itemgetter(1)
 _Part = TypeVar("_Part", bound="_Modules | _Gradients | Values")
 
 
@@ -182,6 +182,8 @@ class _Gradients:
     def __init__(self, owners: Sequence[Tensor]) -> None:
         self.owners = list(owners)
         self._before = list(map(_gradient, owners))
+        # torch lets no others come onto a graph
+        self._frozen = list(compress(owners, map(not_, map(_wants, self._before))))
         self._next_hook = RemovableHandle.next_id
         self._names = Names([hooks for hooks in chain.from_iterable(map(_tensor_hooks, owners)) if hooks is not None])
 
@@ -190,10 +192,9 @@ class _Gradients:
         return ((leaf, each) for leaf, (each, _) in zip(self.owners, self._before, strict=True) if each is not None)
 
     def put_back(self) -> None:
-        if not all(map(_leaf, self.owners)):
-            for tensor in self.owners:
-                if not tensor.is_leaf:
-                    _cut(tensor)
+        for tensor in self._frozen:
+            if not tensor.is_leaf:
+                _cut(tensor)
         now = list(map(_gradient, self.owners))
         if not all(map(is_, chain.from_iterable(now), chain.from_iterable(self._before))):
             for tensor, (gradient, flag) in zip(self.owners, self._before, strict=True):
