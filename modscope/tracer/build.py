@@ -76,6 +76,7 @@ class _Builder:
         self._rows = rows
         self._refs: dict[int, TensorRef] = {}
         self._specs: dict[Any, TensorSpec] = {}
+        self._inputs: dict[int, Source] = {}  # by id of what stood for its unknown source
         self._sources, self._standing_specs = rows.captured.rows.sources, rows.captured.rows.tensor_specs
         self._storages: dict[int, int] = {}
         self._spans: list[list[Any]] = []  # nbytes, first op, last op
@@ -89,8 +90,8 @@ class _Builder:
         for index, call in enumerate(rows.calls):
             call.number = index
         for name, ref in self._root_inputs():
-            if ref.source is not None and ref.source == Source("unknown"):
-                ref.source = Source("input", name=name)
+            if type(ref.source) is Source:
+                self._inputs.setdefault(id(ref.source), Source("input", name=name))
         calls = tuple(self._calls())
         ops = tuple(self._op(index, row) for index, row in enumerate(rows.ops))
         if rows.recorded.costs:
@@ -237,6 +238,8 @@ class _Builder:
             source = self._sources[ref.standing]
         elif type(source) is int:
             source = _make_source("op", self._ops.get(source))
+        else:
+            source = self._inputs.get(id(source), source)
         spec, memory = self._spec(ref), ref.memory
         storage = len(self._spans) if memory is None else self._storages.setdefault(id(memory), len(self._spans))
         if storage == len(self._spans):

@@ -32,8 +32,8 @@ ESCAPES = frozenset(
         "__dlpack__",
     ]
 )
-# Names that end in an underscore, and yet no number changes.
-_NO_WRITES = frozenset({"requires_grad_", "share_memory_", "rename_"})
+# Names that end in an underscore, and yet no number changes: what autograd makes of the tensor may.
+_NO_WRITES = frozenset({"requires_grad_", "detach_", "share_memory_", "rename_"})
 # What these write besides their output: (argument, the argument that says whether). torch says so nowhere.
 _HIDDEN = {
     "batch_norm": (("running_mean", "training"), ("running_var", "training")),
@@ -44,19 +44,26 @@ _HIDDEN = {
 
 
 class Function:
-    """One torch function. `fresh`: where it writes nothing, its outputs never share memory with its inputs; `higher`:
-    it runs functions; `differentiates`: it gives nothing, and fills gradients."""
+    """One torch function.
+
+    `fresh`: its outputs never share memory with its inputs; `rebinds`: it gives a tensor other memory; `marks`: it
+    changes no numbers, but what autograd makes of a tensor; `fills`: it fills a container that it is given; `higher`:
+    it runs functions; `differentiates`: it gives nothing, and fills gradients.
+    """
 
     __slots__ = (
         "careful",
         "differentiates",
         "escape",
+        "fills",
         "fresh",
         "function",
         "higher",
         "kernel",
+        "marks",
         "name",
         "quiet",
+        "rebinds",
         "writes",
     )
 
@@ -68,7 +75,10 @@ class Function:
         self.fresh = _is_fresh(function, self.name)
         self.higher = isinstance(function, torch._ops.HigherOrderOperator)
         self.differentiates = self.name == "backward" and not self.kernel
-        self.careful = self.escape or self.higher or self.differentiates or self.writes is not None
+        self.fills = self.name == "__deepcopy__"
+        self.rebinds = self.name in _REBINDS and self.writes is not None
+        self.marks = self.name in _NO_WRITES or (self.name == "requires_grad" and self.writes is not None)
+        self.careful = self.escape or self.higher or self.differentiates or self.fills or self.writes is not None
         self.quiet = self.name == "grad" and getattr(function, "__name__", None) == "__get__"  # p.grad runs nothing
         # Only torch's own are kept: a user's function may hold tensors.
         home = getattr(function, "__module__", None) or ""
@@ -93,20 +103,22 @@ def _writes(function: Any, name: str) -> Writes | None:
         written = tuple(each.name for each in arguments if each.alias_info is not None and each.alias_info.is_write)
         return _named(tuple(each.name for each in arguments), written) if written else None
     if getattr(function, "__name__", None) == "__set__":
-        return _first if name == "data" else None
+        return _first if name in ("data", "requires_grad") else None
     if name.startswith("__"):
         return _first if name == "__setitem__" or (name.startswith("__i") and name not in _QUESTIONS) else None
     if name.endswith("_"):
-        return None if name in _NO_WRITES else _first
+        return _first
     code = getattr(function, "__code__", None)
     if code is None:
         return _hidden(_BUILTIN_ARGUMENTS[name], _HIDDEN[name]) if name in _BUILTIN_ARGUMENTS else None
     names = code.co_varnames[: code.co_argcount]
     if "inplace" in names:
-        return _hidden(names, ((names[0], "inplace"),))
+        switch = ("training",) if "dropout" in name and "training" in names else ()  # off: it gives what it was given
+        return _hidden(names, ((names[0], "inplace", *switch),))
     return _hidden(names, _HIDDEN[name]) if name in _HIDDEN else None
 
 
+_REBINDS = frozenset({"data", "set_"})
 _QUESTIONS = frozenset({"__int__", "__index__", "__invert__", "__iter__", "__init__"})
 _BUILTIN_ARGUMENTS = {
     "batch_norm": ("input", "weight", "bias", "running_mean", "running_var", "training"),
@@ -130,14 +142,20 @@ def _named(names: tuple[str, ...], written: tuple[str, ...]) -> Writes:
     return find
 
 
-def _hidden(names: tuple[str, ...], written: tuple[tuple[str, str], ...]) -> Writes:
-    """`written`: an argument, and the one that says whether it is written."""
-    places = [(names.index(target), target, names.index(condition), condition) for target, condition in written]
+def _hidden(names: tuple[str, ...], written: tuple[tuple[str, ...], ...]) -> Writes:
+    """`written`: an argument, and those that say whether it is written."""
+    places = [
+        (names.index(target), target, [(names.index(each), each) for each in conditions])
+        for target, *conditions in written
+    ]
 
     def find(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
         count = len(args)
-        for target, name, condition, question in places:
-            if (args[condition] if condition < count else kwargs.get(question)) not in (None, False):
+        for target, name, conditions in places:
+            for condition, question in conditions:
+                if (args[condition] if condition < count else kwargs.get(question)) in (None, False):
+                    break
+            else:
                 found: Any = args[target] if target < count else kwargs.get(name)
                 if issubclass(type(found), Tensor):
                     yield found
@@ -148,7 +166,9 @@ def _hidden(names: tuple[str, ...], written: tuple[tuple[str, str], ...]) -> Wri
 def _is_fresh(function: Any, name: str) -> bool:
     """Whether all of torch's schemas of this name give outputs of their own memory."""
     home = getattr(function, "__module__", None) or "torch"
-    if not home.startswith("torch") or name in _MAY_SHARE or getattr(function, "__name__", None) == "__get__":
+    if not home.startswith("torch") or name in _MAY_SHARE:
+        return False
+    if getattr(function, "__name__", None) in ("__get__", "__set__"):
         return False
     return _gives_no_views(name)
 
@@ -171,6 +191,7 @@ _MAY_SHARE = frozenset(
         "broadcast_tensors",
         "einsum",
         "meshgrid",
+        "set_",
         "unsafe_chunk",
         "unsafe_split",
         "unsafe_split_with_sizes",

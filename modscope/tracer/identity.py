@@ -20,7 +20,6 @@ from modscope.tracer import specs
 from modscope.tracer.modes import past_functions
 from modscope.tracer.tree import Captured
 
-UNKNOWN = Source("unknown")
 _storage_of = torch._C.TensorBase.untyped_storage
 _tracing_state = torch._C._get_tracing_state
 _plain_facts = specs.facts
@@ -112,22 +111,27 @@ class Tensors:
 
     def before_write(self, tensor: Tensor) -> Ref:
         """The ref of a tensor that will be written, and may be given other memory thereby."""
+        if not self._any_written:
+            self._any_written = True
+            self._remember_old()
         ref = self.refer(tensor)
         if ref.memory is None:
             self._remember(tensor, ref)
         return ref
 
-    def written(self, tensor: Tensor, op: int, in_a_call: bool) -> None:
-        """After a write: all tensors of the same memory have new values.
+    def written(self, tensor: Tensor, op: int, in_a_call: bool, rebound: bool) -> None:
+        """After a write: all tensors of the same memory have new values; if it was `rebound`, this tensor alone.
 
         What is written between forwards, by an optimizer, stays the parameter that it is.
         """
-        self._any_written = True
         before = self.refer(tensor)
         memory = before.memory
         storage = _storage(tensor)
-        moved = storage is not None and self._memories.get(storage._cdata) is not memory  # set_(), .data =
-        if memory is None or moved:
+        moved = rebound or (storage is not None and self._memories.get(storage._cdata) is not memory)
+        if rebound and before.alive is not None:  # no longer a view of what it was a view of
+            self.known[id(tensor)] = _ref(before.alive, _facts(tensor), op, -1, None, before.version + 1)
+            before.alive = None
+        elif memory is None or moved:
             self._renew(id(tensor), before, op, in_a_call, before.version + 1)
         else:
             memory.version += 1
@@ -136,10 +140,20 @@ class Tensors:
             memory.members = [member for member in memory.members if self._is_member(member, memory)]
             for member in memory.members:
                 self._renew(member, self.known[member], op, in_a_call, memory.version)
-        after = self.known[id(tensor)]
-        after.facts = _facts(tensor)
         if moved:
-            self._remember(tensor, after)
+            self._remember(tensor, self.known[id(tensor)])
+
+    def marked(self, tensor: Tensor) -> None:
+        """Autograd takes a tensor for something else now; its values are those it had."""
+        ref = self.refer(tensor)
+        memory = ref.memory or self._remember(tensor, ref)
+        self.known[id(tensor)] = _ref(ref.alive, _facts(tensor), ref.source, ref.standing, memory, ref.version)
+        ref.alive = None
+
+    def was_written(self, tensor: Tensor) -> bool:
+        """Whether a tensor that was there before holds what an op has written."""
+        ref = self.known.get(id(tensor))
+        return ref is not None and type(ref.source) is int and (ref.alive is None or ref.alive() is tensor)
 
     def forget(self, tensor: Tensor) -> None:
         """Take a tensor for another one from now on, and leave no weak reference to it."""
@@ -154,7 +168,7 @@ class Tensors:
 
     def _renew(self, key: int, ref: Ref, op: int, in_a_call: bool, version: int) -> None:
         source = op if in_a_call or ref.standing < 0 else ref.source
-        self.known[key] = _ref(ref.alive, ref.facts, source, ref.standing, ref.memory, version)
+        self.known[key] = _ref(ref.alive, _facts(self._tensor(ref)), source, ref.standing, ref.memory, version)
         ref.alive = None  # one weak reference for each tensor, so that it can be forgotten
         if ref.standing >= 0:
             self.overwritten.add(ref.standing)
@@ -171,26 +185,37 @@ class Tensors:
             if self._any_written:
                 self._look_for_write(tensor, ref)
             return ref
-        ref = self.known[id(tensor)] = _ref(weak(tensor), _facts(tensor), UNKNOWN, -1)
+        # a source of its own: which input that is, if it is one, is found when the records are built
+        ref = self.known[id(tensor)] = _ref(weak(tensor), _facts(tensor), Source("unknown"), -1)
         if _is_batched(tensor):
             ref.facts = replace(specs.spec(tensor), layout="batched")
         storage = _storage(tensor)
         memory = None if storage is None else self._living(storage._cdata)
         if memory is not None:  # a view that was made out of sight
             self._join(tensor, ref, memory)
-            ref.source = memory.source
+            if type(memory.source) is not Source:
+                ref.source = memory.source
             ref.standing = memory.standing
+        elif self._any_written:
+            self._remember(tensor, ref)
         return ref
+
+    def _remember_old(self) -> None:
+        """Before the first write: what was there before may share memory, and nobody has looked yet."""
+        for ref in [each for each in self.known.values() if each.memory is None and type(each.source) is not int]:
+            tensor = self._tensor(ref)
+            if tensor is not None:
+                self._remember(tensor, ref)
+
+    def _tensor(self, ref: Ref) -> Any:
+        return self.captured.alive_tensors[ref.standing] if ref.alive is None else ref.alive()
 
     def _look_for_write(self, tensor: Tensor, ref: Ref) -> None:
         """A captured tensor may share memory with what was written before it was read."""
-        storage = _storage(tensor)
-        memory = None if storage is None else self._living(storage._cdata)
-        if memory is not None:
-            self._join(tensor, ref, memory)
-            if type(memory.source) is int:
-                ref.source = memory.source
-                self.overwritten.add(ref.standing)
+        memory = self._remember(tensor, ref)
+        if memory is not None and type(memory.source) is int:
+            ref.source = memory.source
+            self.overwritten.add(ref.standing)
 
     def _remember(self, tensor: Tensor, ref: Ref) -> Memory | None:
         """Note what memory a tensor has; None for what has none (nested, sparse, batched)."""
@@ -206,7 +231,7 @@ class Tensors:
     def _join(self, tensor: Tensor, ref: Ref, memory: Memory) -> None:
         ref.memory = memory
         ref.version = memory.version
-        if ref.source is not None:  # a captured tensor stays what it is
+        if ref.alive is not None:  # a captured tensor stays what it is
             ref.standing = memory.standing
         memory.members.append(id(tensor))
 

@@ -98,7 +98,10 @@ class OpLog:
                 if not any(True for _ in refs(outputs)):
                     return
             if not function.fresh:
-                tensors.shared(_tensors_in((*args, *kwargs.values(), output) if kwargs else (*args, output)))
+                # taken from the end: what was there before is looked at before what is made
+                tensors.shared(_tensors_in((output, *kwargs.values(), *args) if kwargs else (output, *args)))
+            elif kind not in PLAIN_TENSORS:  # several outputs may share memory
+                tensors.shared(_tensors_in((output,)))
             self._write(number, function, inputs, outputs, (), None)
         except Exception as error:
             self._watch.recorder.puzzled(f"an op {function.name!r}", error)
@@ -112,10 +115,14 @@ class OpLog:
             if function.higher:
                 module = None if self._watch.running is None else self._watch.running.module
                 self._watch.recorder.note("higher-order", f"{function.name}() {UNSEEN}", module)
-            told = function.escape or (function.differentiates and self._watch.running is not None)
+            told = function.escape or function.fills or (function.differentiates and self._watch.running is not None)
             if not targets and not told:
                 return None
-            return Pending(function, self._read(args, kwargs), targets, tuple(map(self._tensors.before_write, targets)))
+            inputs, tensors = self._read(args, kwargs), self._tensors
+            if function.rebinds:  # from then on they share memory
+                tensors.shared(_tensors_in(args))
+            written = () if function.marks else tuple(map(tensors.before_write, targets))
+            return Pending(function, inputs, targets, written)
         except Exception as error:
             self._watch.recorder.puzzled(f"an op {function.name!r}", error)
             return None
@@ -128,7 +135,12 @@ class OpLog:
             number = next(self._numbers)
             in_a_call = self._watch.running is not None
             for target in targets:
-                tensors.written(target, number, in_a_call)
+                if function.marks:
+                    tensors.marked(target)
+                else:
+                    tensors.written(target, number, in_a_call, function.rebinds)
+            if function.marks and output is None:  # x.requires_grad = True
+                return
             outputs = describe(output, lambda tensor: tensors.made(tensor, number))
             if targets and not any(True for _ in refs(outputs)):  # x[0] = y returns nothing, and makes a value of x
                 outputs = describe(targets, tensors.refer)

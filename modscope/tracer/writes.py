@@ -52,8 +52,8 @@ class Versions:
         )
         yield from (Change("materialised", number) for number in self._lazy if not is_lazy(self._captured[number]))
         now = _versions([tensor for _, tensor in self._inputs])
-        for (name, _), old, new in zip(self._inputs, self._given, now, strict=True):
-            if old != new:
+        for (name, tensor), old, new in zip(self._inputs, self._given, now, strict=True):
+            if old != new or self._tensors.was_written(tensor):
                 yield Change("written", name)
         before, after = _by_name(self._inputs), _by_name(self._read_inputs())
         yield from (Change("changed", name) for name in before | after if before.get(name) != after.get(name))

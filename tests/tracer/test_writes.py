@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 import modscope
 from modscope import Trace
@@ -65,3 +68,109 @@ def test_what_was_written_through_another_buffer_comes_from_that_write() -> None
     trace = _traced(lambda model, x: (model.front.zero_(), x * model.back))
     assert _sources(trace, "mul") == [["args[0]", 0]]
     assert _sources(trace, "zero_") == [["front"]]
+
+
+def test_buffers_that_share_memory_share_what_is_written_also_when_both_were_read_before() -> None:
+    trace = _traced(lambda model, x: (x * model.back, x * model.front, model.front.zero_(), x * model.back))
+    assert _sources(trace, "mul") == [["args[0]", "back"], ["args[0]", "front"], ["args[0]", 2]]
+
+
+def test_a_view_of_one_buffer_is_no_write_to_another_of_the_same_memory() -> None:
+    trace = _traced(lambda model, x: (torch.zeros(1).add_(1), model.front.view(1, 3), x * model.back))
+    assert _sources(trace, "mul") == [["args[0]", "back"]]
+
+
+def test_inputs_that_share_memory_share_what_is_written() -> None:
+    class Writes(nn.Module):
+        def forward(self, whole: Tensor, part: Tensor) -> Tensor:
+            before = part * 1
+            whole.add_(before.sum())
+            return part * 2
+
+    whole = torch.zeros(3, 3)
+    trace = modscope.trace(Writes(), whole, whole[0])
+    assert _sources(trace, "mul") == [["args[1]"], [2]]
+
+
+def test_a_write_to_an_input_that_bumps_no_version_is_told() -> None:
+    trace = _traced(lambda model, x: x.data.add_(1))
+    assert [(note.kind, note.path) for note in trace.not_undone] == [("input-written", "args[0]")]
+
+
+def test_a_tensor_shares_memory_with_the_one_whose_it_was_given() -> None:
+    def forward(model: Any, x: Tensor) -> Tensor:
+        own, other = x * 1, x.clone()
+        own.data = other
+        own.add_(1)
+        return other * 2
+
+    assert _sources(_traced(forward), "mul") == [["args[0]"], [3]]
+
+
+def test_a_view_that_is_given_other_memory_leaves_the_parameter_as_it_was() -> None:
+    def forward(model: Any, x: Tensor) -> Tensor:
+        view = model.linear.weight.detach()
+        view.data = x
+        return model.linear(view)
+
+    trace = _traced(forward)
+    assert _sources(trace, "linear") == [[1, "linear.weight", "linear.bias"]]
+    assert trace.not_undone == ()
+
+
+def test_a_buffer_that_is_given_memory_of_a_parameter_keeps_its_own_shape() -> None:
+    def forward(model: Any, x: Tensor) -> Tensor:
+        model.front.data = model.linear.weight.detach()[0]
+        return model.front.add_(1)
+
+    trace = _traced(forward)
+    assert [ref.spec.shape for ref in trace.ops[-1].outputs] == [(3,)]
+
+
+def test_several_outputs_of_one_memory_share_what_is_written() -> None:
+    def forward(model: Any, x: Tensor) -> Tensor:
+        rows, columns = torch.where(x == 0)
+        rows.add_(1)
+        return columns * 2
+
+    assert _sources(_traced(forward), "mul") == [[2]]
+
+
+def test_a_deep_copy_comes_from_its_op() -> None:
+    trace = _traced(lambda model, x: deepcopy(x.detach()) * 2)
+    assert _sources(trace, "__deepcopy__") == [[0]]
+    assert _sources(trace, "mul") == [[1]]
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda model, x: x.detach_(),
+        lambda model, x: F.dropout(x, training=False, inplace=True),
+        lambda model, x: F.alpha_dropout(x, 0.5, inplace=True),
+        lambda model, x: F.relu(x, inplace=False),
+    ],
+)
+def test_what_writes_nothing_is_no_write(function: Callable[[Any, Tensor], Any]) -> None:
+    trace = _traced(lambda model, x: (function(model, x), x * 2))
+    assert _sources(trace, "mul") == [["args[0]"]]
+    assert [op.mutates for op in trace.ops] == [(), ()]
+    assert trace.not_undone == ()
+
+
+def test_whether_a_tensor_requires_gradients_is_told_as_it_was_then() -> None:
+    def forward(model: Any, x: Tensor) -> Tensor:
+        hidden = x * 1
+        view = hidden[0]
+        hidden.add_(model.linear.bias)
+        x.requires_grad = True
+        return view * x
+
+    trace = _traced(forward)
+    assert [[ref.spec.requires_grad for ref in op.inputs] for op in trace.ops] == [
+        [False],
+        [False],
+        [False, True],
+        [True, True],
+    ]
+    assert _sources(trace, "mul") == [["args[0]"], [2, "args[0]"]]
