@@ -7,7 +7,7 @@ from itertools import accumulate
 from typing import Literal
 
 from modscope.data.deferred import Deferred
-from modscope.data.tensors import Nested, Origin, Shape, Storage, TensorRef, TensorSpec, Value, leaves
+from modscope.data.tensors import Nested, Origin, Shape, Storage, TensorRef, TensorSpec, Value, held, leaves
 from modscope.data.tree import ModuleInfo, ModuleTree
 from modscope.findings import Location
 
@@ -164,14 +164,30 @@ class Trace(Deferred):
     def peak_activation_bytes(self) -> int:
         """Most bytes made by ops and alive at once, each from the op that made it to the last one that used it.
 
-        That is the least this order of ops needs without a backward; an allocator may hold more.
+        What a forward of the root returns lives until that forward ends. That is the least this order of ops needs
+        without a backward; an allocator may hold more.
         """
         changes = [0] * (len(self.ops) + 1)
+        returned = self._returned()
         for storage in self.storages:
             if storage.first is not None and storage.last is not None:
                 changes[storage.first] += storage.nbytes
-                changes[storage.last + 1] -= storage.nbytes
+                changes[max(storage.last, returned.get(storage.id, 0)) + 1] -= storage.nbytes
         return max(accumulate(changes), default=0)
+
+    def _returned(self) -> dict[int, int]:
+        """The storages that forwards of the root returned, and the last op of that forward."""
+        outermost: list[int] = []
+        for call in self.calls:
+            outermost.append(call.index if call.parent is None else outermost[call.parent])
+        last = {outermost[op.call]: op.index for op in self.ops if op.call is not None}
+        return {
+            ref.storage: last[call.index]
+            for call in self.calls
+            if call.index in last and call.outputs is not None
+            for ref in held(call.outputs)
+            if ref.storage is not None
+        }
 
     def module(self, path: str) -> ModuleInfo:
         """The module of a call's path, registered or not."""

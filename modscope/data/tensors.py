@@ -93,10 +93,19 @@ def leaves(value: Value) -> Iterator[TensorRef]:
 
     Those inside an opened object are no part of it.
     """
+    return _tensors(value, opened=False)
+
+
+def held(value: Value) -> Iterator[TensorRef]:
+    """The tensors in a value, and in the objects in it that were opened."""
+    return _tensors(value, opened=True)
+
+
+def _tensors(value: Value, opened: bool) -> Iterator[TensorRef]:
     stack = [value]
     while stack:
-        match stack.pop():
-            case TensorRef() as ref:
-                yield ref
-            case Nested(items=items, opened=False):
-                stack.extend(reversed(items))
+        here = stack.pop()
+        if isinstance(here, TensorRef):
+            yield here
+        elif isinstance(here, Nested) and (opened or not here.opened):
+            stack.extend(reversed(here.items))

@@ -283,6 +283,21 @@ def test_memory_of_activations_is_what_ops_made() -> None:
     assert trace.peak_activation_bytes == 4 * 1010
 
 
+def test_what_a_forward_returns_is_alive_until_it_ends() -> None:
+    class Steps(nn.Module):
+        def forward(self, a: Tensor) -> list[Tensor]:
+            states = [a]
+            for _ in range(5):
+                states.append(states[-1] + 1)
+            return states
+
+    model = Steps()
+    assert modscope.trace(model, x).peak_activation_bytes == 5 * 4 * 80
+    with modscope.record(model) as recorder:  # what became of the first list nobody knows
+        model(x), model(x)
+    assert recorder.trace.peak_activation_bytes == 5 * 4 * 80
+
+
 def test_views_and_writes_in_place_take_no_memory() -> None:
     model = Run(lambda a: (a + 1).view(-1).relu_()[:3])
     trace = modscope.trace(model, x)
