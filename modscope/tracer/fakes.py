@@ -32,6 +32,7 @@ from modscope.tracer.tree import active_fake_mode, capture
 # this many elements they stay real.
 SMALL = 4096
 
+_EXPERTS = torch.ops.aten._grouped_mm.default
 _NEEDS_DATA = (DataDependentOutputException, DynamicOutputShapeException)
 _REAL = specs.PLAIN | {list, tuple}  # what may be, or hold, a tensor that is not fake
 _own = threading.local()
@@ -111,6 +112,8 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         args = [self._faked(each) if type(each) in _REAL else each for each in args]
         self._imagining = True
         try:
+            if func is _EXPERTS and args[0].dtype == args[1].dtype != torch.bfloat16:
+                return self._imagine_experts(types, args, kwargs)
             result = super().dispatch(func, types, args, kwargs)
         except (UnsupportedOperatorException, UnsupportedFakeTensorException) as error:
             raise CannotBeFake(_refusal(func, error, _asking()[0])) from error
@@ -126,6 +129,12 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         if notes and notes.get(last := next(reversed(notes.data))) is result:
             del notes[last]
         return result
+
+    def _imagine_experts(self, types: Sequence[type], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Without numbers torch multiplies groups of rows in bfloat16 alone; with numbers a CPU does in any dtype."""
+        left, right, *rest = args
+        result: Tensor = super().dispatch(_EXPERTS, types, [left.bfloat16(), right.bfloat16(), *rest], kwargs)
+        return result.to(kwargs.get("out_dtype") or left.dtype)
 
     def _faked(self, argument: Any) -> Any:
         if type(argument) in specs.PLAIN:

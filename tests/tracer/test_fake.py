@@ -57,6 +57,24 @@ def test_a_fake_trace_sees_what_a_real_one_sees() -> None:
     assert [op.name for op in fake.ops] == [op.name for op in real.ops]
 
 
+def test_experts_run_in_any_dtype_as_they_do_with_numbers() -> None:
+    class Experts(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.up = nn.Parameter(torch.empty(4, 64, 512))
+
+        def forward(self, x: Tensor) -> Tensor:
+            ends = torch.tensor([8, 8, 16, 32], dtype=torch.int32)
+            return torch.nn.functional.grouped_mm(x, self.up, offs=ends)
+
+    with modscope.fake(), modscope.record(model := Experts(), costs=True, backward=True) as recorder:
+        model(torch.zeros(32, 64)).sum().backward()
+    [call] = recorder.trace.calls
+    assert (call.output_shapes, call.outputs.spec.dtype) == (((32, 512),), "float32")  # type: ignore[union-attr]
+    assert call.flops == 2 * 32 * 64 * 512
+    assert recorder.trace.tree[""].parameters[0].gradient.arrived  # type: ignore[union-attr]
+
+
 def test_a_constructor_may_branch_on_small_tensors() -> None:
     with modscope.fake():
         rates = torch.linspace(0, 0.5, 6).tolist()
