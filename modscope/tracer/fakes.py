@@ -133,7 +133,7 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
     def _imagine_experts(self, types: Sequence[type], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Without numbers torch multiplies groups of rows in bfloat16 alone; with numbers a CPU does in any dtype."""
         left, right, *rest = args
-        result: Tensor = super().dispatch(_EXPERTS, types, [left.bfloat16(), right.bfloat16(), *rest], kwargs)
+        result: Any = super().dispatch(_EXPERTS, types, [left.bfloat16(), right.bfloat16(), *rest], kwargs)
         return result.to(kwargs.get("out_dtype") or left.dtype)
 
     def _faked(self, argument: Any) -> Any:
