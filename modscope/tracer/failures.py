@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from types import TracebackType
 from typing import NamedTuple
@@ -17,6 +18,8 @@ from modscope.tracer.values import name_of, refs
 from modscope.tracer.watch import Running, Watch
 
 read = object.__getattribute__  # an exception of the user's may refuse to be asked
+# what torch says where .numpy() and torch.tensor([x]) find no numbers
+_NO_NUMBERS = re.compile(r"^\.numpy\(\)|data is not allocated")
 _CALL = Watch.call.__code__
 
 
@@ -82,7 +85,7 @@ def _hints(error: BaseException, call: Running, captured: Captured) -> Iterator[
         above.append(parent)
     if isinstance(error, RecursionError):
         yield from _circle(above, captured)
-    elif captured.origin == "fake" and (type(error) is TypeError or _message(error).startswith(".numpy()")):
+    elif captured.origin == "fake" and (type(error) is TypeError or _NO_NUMBERS.search(_message(error))):
         # neither torch nor Python names the reason
         yield "under fake() there are only shapes, and no numbers to hand to NumPy or to a text; trace real inputs"
     elif type(error) in (RuntimeError, NotImplementedError):  # what torch raises where tensors do not fit

@@ -115,7 +115,7 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
             if func is _EXPERTS and args[0].dtype == args[1].dtype != torch.bfloat16:
                 return self._imagine_experts(types, args, kwargs)
             result = super().dispatch(func, types, args, kwargs)
-        except (UnsupportedOperatorException, UnsupportedFakeTensorException) as error:
+        except (UnsupportedOperatorException, UnsupportedFakeTensorException, NotImplementedError) as error:
             raise CannotBeFake(_refusal(func, error, _asking()[0])) from error
         except _NEEDS_DATA as error:
             frame, initialises = _asking()
@@ -224,7 +224,7 @@ class StandIns:
             own = object.__getattribute__(module, "__dict__")
             for space in (own.get("_parameters"), own.get("_buffers"), own):
                 for name, tensor in list(space.items()) if isinstance(space, dict) else ():
-                    if _is_meta(tensor):
+                    if _is_meta(tensor) and not specs.is_lazy(tensor):  # those have no shape to stand in for
                         self._before.append((space, name, tensor))
                         space[name] = self._stand_in(tensor, mode)
         if not any(map(_is_meta, tree_leaves(inputs))):

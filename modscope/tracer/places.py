@@ -21,6 +21,7 @@ Place = tuple[CodeType, int]  # a function's code and the offset of the instruct
 _TORCH = os.path.dirname(torch.__file__) + os.sep
 _MODSCOPE = os.path.dirname(os.path.dirname(__file__)) + os.sep
 _PYTHON = os.path.dirname(os.__file__) + os.sep
+_BACKPORTS = os.sep + "typing_extensions.py"  # torch's deprecated functions are called through it
 _PACKAGES = tuple({sysconfig.get_paths()[kind] + os.sep for kind in ("purelib", "platlib")})
 # torch's Python functions stand between an op and the function that runs it
 _THIN = tuple(_TORCH + name for name in ("nn/functional.py", "functional.py", "overrides.py", "_tensor.py", "_ops.py"))
@@ -41,7 +42,11 @@ def kind_of(file: str) -> Kind:
         kind = "edge"
     elif file.startswith(_THIN) or file.startswith(_MODSCOPE):
         kind = "thin"
-    elif file.startswith(_TORCH) or (file.startswith(_PYTHON) and not file.startswith(_PACKAGES)):
+    elif (
+        file.startswith(_TORCH)
+        or file.endswith(_BACKPORTS)
+        or (file.startswith(_PYTHON) and not file.startswith(_PACKAGES))
+    ):
         kind = "library"
     else:
         kind = "user"

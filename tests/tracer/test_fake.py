@@ -194,7 +194,19 @@ def test_an_operator_that_cannot_be_fake_is_named_with_its_line_and_a_way_out() 
     assert caught.value.__cause__ is not None
 
 
-@pytest.mark.parametrize("act", [lambda x: x.numpy(), lambda x: f"{x.mean():.2f}", numpy.sum])
+def test_what_torch_has_no_kernel_for_without_numbers_is_named() -> None:
+    class Packed(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch._empty_affine_quantized(x.shape, scale=1.0, zero_point=0, dtype=torch.qint8)
+
+    with modscope.fake(), pytest.raises(modscope.ModscopeError, match=r"test_fake.py:\d+ runs aten::_empty_affine"):
+        modscope.trace(Packed(), torch.zeros(100, 100))
+
+
+@pytest.mark.parametrize(
+    "act",
+    [lambda x: x.numpy(), lambda x: f"{x.mean():.2f}", numpy.sum, lambda x: torch.tensor([x.mean(), 1.0])],
+)
 def test_numbers_for_numpy_or_a_text_are_missed_by_name(act: Callable[[Tensor], Any]) -> None:
     class Leaves(nn.Module):
         def forward(self, x: Tensor) -> Any:

@@ -391,3 +391,12 @@ def test_where_torch_does_not_tell_its_older_settings_a_trace_does_not_ask() -> 
         assert setting.fp32_precision == "bf16"
     finally:
         setting.fp32_precision = before
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_ops_of_a_function_that_torch_deprecates_are_at_the_users_line() -> None:
+    model = nn.Linear(3, 3)
+    model(torch.ones(2, 3)).sum().backward()
+    with modscope.record(model) as recorder:
+        nn.utils.clip_grad_norm(model.parameters(), 1.0)
+    assert {op.location.file for op in recorder.trace.ops if op.location} == {__file__}
