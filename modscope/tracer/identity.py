@@ -127,11 +127,11 @@ class Tensors:
         before = self.refer(tensor)
         memory = before.memory
         storage = _storage(tensor)
-        moved = rebound or (storage is not None and self._memories.get(storage._cdata) is not memory)
-        if rebound and before.alive is not None:  # no longer a view of what it was a view of
+        moved = storage is not None and self._memories.get(storage._cdata) is not memory  # set_(), .data =
+        if moved and before.alive is not None:  # no longer a view of what it was a view of
             self.known[id(tensor)] = _ref(before.alive, _facts(tensor), op, -1, None, before.version + 1)
             before.alive = None
-        elif memory is None or moved:
+        elif memory is None or moved or rebound:
             self._renew(id(tensor), before, op, in_a_call, before.version + 1)
         else:
             memory.version += 1
@@ -214,7 +214,7 @@ class Tensors:
         """A captured tensor may share memory with what was written before it was read."""
         memory = self._remember(tensor, ref)
         if memory is not None and type(memory.source) is int:
-            ref.source = memory.source
+            ref.source, ref.facts = memory.source, _facts(tensor)
             self.overwritten.add(ref.standing)
 
     def _remember(self, tensor: Tensor, ref: Ref) -> Memory | None:

@@ -47,7 +47,7 @@ class Numbers(NamedTuple):
         elif not _same_memory(tensor, memory):
             tensor.data = memory
         if self.room is not None and self.room != _room(memory):
-            memory.untyped_storage().resize_(self.room)
+            _resize(memory.untyped_storage(), self.room)
         bits = _bits(memory)
         if self.values is not None and not _same(bits, self.values):
             # in one line: an interrupt at the end of a longer block would leave the mode as it is in there
@@ -144,6 +144,14 @@ def _room(tensor: Tensor) -> int | None:
     if type(tensor) not in PLAIN or tensor.layout is not torch.strided or tensor.is_nested:
         return None
     return tensor.untyped_storage().nbytes()
+
+
+def _resize(storage: torch.UntypedStorage, room: int) -> None:
+    """Shared memory and what NumPy has seen stay too large: torch refuses to resize them, or ends the process."""
+    if storage.resizable() and not (storage.device.type == "cpu" and storage.is_shared()):
+        storage.resize_(room)
+    elif storage.nbytes() < room:
+        raise RuntimeError("its memory was let go, and cannot be resized any more")
 
 
 def _same_memory(a: Tensor, b: Tensor) -> bool:

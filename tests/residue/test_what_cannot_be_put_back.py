@@ -201,3 +201,28 @@ def test_what_wants_a_gradient_is_as_before() -> None:
     modscope.trace(model, x)
     assert all(parameter.requires_grad for parameter in model.parameters())
     assert not x.requires_grad
+
+
+@pytest.mark.parametrize("keep", [Tensor.share_memory_, Tensor.numpy], ids=["shared", "NumPy's"])
+def test_numbers_are_put_back_also_into_memory_that_cannot_be_resized(keep: Any) -> None:
+    class Grows(nn.BatchNorm1d):
+        def forward(self, x: Tensor) -> Tensor:
+            keep(self.running_mean.resize_(x.shape).copy_(x))  # type: ignore[union-attr]
+            return x
+
+    model = Grows(2)
+    trace = modscope.trace(model, torch.ones(3, 2))
+    assert model.running_mean.tolist() == [0, 0]  # type: ignore[union-attr]
+    assert trace.not_undone == ()
+
+
+def test_a_buffer_whose_memory_was_let_go_for_good_is_named() -> None:
+    class Shrinks(nn.BatchNorm1d):
+        def forward(self, x: Tensor) -> Tensor:
+            self.running_mean.untyped_storage().resize_(4)  # type: ignore[union-attr]
+            self.running_mean.resize_(1).share_memory_()  # type: ignore[union-attr]
+            return x
+
+    model = Shrinks(2)
+    trace = modscope.trace(model, torch.ones(3, 2))
+    assert [(note.kind, note.path) for note in trace.not_undone] == [("not-restored", "running_mean")]

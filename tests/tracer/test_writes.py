@@ -174,3 +174,14 @@ def test_whether_a_tensor_requires_gradients_is_told_as_it_was_then() -> None:
         [True, True],
     ]
     assert _sources(trace, "mul") == [["args[0]"], [2, "args[0]"]]
+
+
+def test_a_buffer_of_memory_that_came_to_require_gradients_requires_them() -> None:
+    class Views(Runs):
+        def __init__(self) -> None:
+            super().__init__(lambda model, x: (model.front.add_(model.linear.bias), x * model.back))
+            self.register_buffer("back", self.front[:])
+
+    trace = modscope.trace(Views(), torch.zeros(3))
+    assert [ref.spec.requires_grad for ref in trace.ops[1].inputs] == [False, True]
+    assert _sources(trace, "mul") == [["args[0]", 0]]
