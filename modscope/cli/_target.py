@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import os
 import sys
 import sysconfig
@@ -77,7 +78,7 @@ def _look(
             raise ModscopeError(f"{target!r} is a saved file and is not run: it takes neither --input nor --fake")
         saved = _load(target)
         return saved.tree if tree_only and isinstance(saved, Trace) else saved
-    with _torch_missing_is_said():
+    with _torch_missing_is_said(), _logs_of_fakes_off():
         try:
             return _build_and_run(target, specs, tree_only, fake, say)
         except ModscopeError as error:
@@ -87,6 +88,17 @@ def _look(
         seen = _build_and_run(target, specs, tree_only, True, say)
         _explain_fallback([reason], seen.origin)
         return seen
+
+
+@contextmanager
+def _logs_of_fakes_off() -> Iterator[None]:
+    """Without what torch logs, traceback and all, of an exception that is told of anyway."""
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    before, log.disabled = log.disabled, True
+    try:
+        yield
+    finally:
+        log.disabled = before
 
 
 def _build_and_run(

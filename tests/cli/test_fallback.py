@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,10 @@ def without_numbers():
 
 def needs_numbers():
     return Counts(100, 100, device="meta"), (torch.zeros(64, 100),)
+
+
+def does_not_fit():
+    return nn.Linear(100, 100), (torch.zeros(64, 99),)
 """
 
 
@@ -80,6 +85,21 @@ def test_what_fake_cannot_do_is_an_error_where_fake_was_asked_for(cli: Cli) -> N
     done = cli("summary", "large.py:needs_numbers", "--fake")
     assert done.exit_code == 2
     assert "large.py:13 asks for the number in a fake tensor" in done.stderr
+
+
+@pytest.mark.usefixtures("large")
+def test_an_exception_of_a_fake_run_is_told_of_once(cli: Cli) -> None:
+    told: list[logging.LogRecord] = []
+    handler = logging.Handler()
+    handler.emit = told.append  # type: ignore[method-assign]
+    log = logging.getLogger("torch._subclasses.fake_tensor")
+    log.addHandler(handler)
+    try:
+        done = cli("summary", "large.py:does_not_fit", "--fake")
+    finally:
+        log.removeHandler(handler)
+    assert (done.exit_code, told, log.disabled) == (2, [], False)
+    assert "the forward raised RuntimeError" in done.stderr
 
 
 def test_a_real_run_needs_no_word(cli: Cli) -> None:
