@@ -25,6 +25,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from modscope.errors import ModscopeError
 from modscope.tracer import specs
+from modscope.tracer.modes import past_functions
 from modscope.tracer.places import kind_of
 from modscope.tracer.tree import active_fake_mode, capture
 
@@ -86,6 +87,11 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
                 return func.python_key_table[FakeTensorMode](self, *args, **kwargs)
             finally:
                 self._imagining = before
+        if torch._C._len_torch_function_stack():  # what torch takes this op apart into is not the model's
+            return past_functions(self._run, func, types, args, kwargs)
+        return self._run(func, types, args, kwargs)
+
+    def _run(self, func: Any, types: Sequence[type], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         if self._imagining:  # torch takes an op apart: all that is made meanwhile is fake
             return super().dispatch(func, types, args, kwargs)
         if any(issubclass(each, FakeTensor) for each in types):

@@ -75,6 +75,14 @@ def test_experts_run_in_any_dtype_as_they_do_with_numbers() -> None:
     assert recorder.trace.tree[""].parameters[0].gradient.arrived  # type: ignore[union-attr]
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_what_torch_takes_an_op_of_torchscript_apart_into_is_not_the_models() -> None:
+    model = nn.Sequential(torch.jit.script(nn.Linear(100, 300)), nn.Linear(300, 2))
+    names = [op.name for op in modscope.trace(model, torch.zeros(64, 100)).ops]
+    with modscope.fake():
+        assert [op.name for op in modscope.trace(model, torch.zeros(64, 100)).ops] == names == ["linear"]
+
+
 def test_a_constructor_may_branch_on_small_tensors() -> None:
     with modscope.fake():
         rates = torch.linspace(0, 0.5, 6).tolist()
