@@ -137,9 +137,11 @@ def test_a_gradient_that_refuses_questions_has_arrived() -> None:
 
 
 class Refuses(RuntimeError):
-    """An exception that cannot be asked for anything."""
+    """An exception that can be asked for nothing but what Python's own context managers ask for."""
 
     def __getattribute__(self, name: str) -> Any:
+        if name == "__traceback__":
+            return super().__getattribute__(name)
         raise ValueError(name)
 
     def __str__(self) -> str:
