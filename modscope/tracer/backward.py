@@ -98,6 +98,7 @@ class Backward:
     def _hook(self, tensor: Tensor, hook: Any) -> None:
         if specs.read(tensor, "requires_grad"):
             try:
+                specs.read(tensor, "grad_fn")  # up to date, for a view that was written: else torch ends the process
                 self._handles.append(tensor.register_hook(hook))  # type: ignore[no-untyped-call]
             except Exception:  # inside a transform of torch.func, which differentiates without hooks; a strange tensor
                 return

@@ -179,6 +179,21 @@ def test_full_backward_hooks_are_not_used_so_views_may_be_written() -> None:
     assert [call.gradients is not None for call in recorder.trace.calls] == [True] * 3
 
 
+def test_views_that_were_written_without_gradients_may_be_returned() -> None:
+    class Clears(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            view = super().forward(x).view(-1)
+            with torch.no_grad():
+                result: Tensor = self.rest(view.mul_(0))
+            return result
+
+    model = Clears(4, 2)
+    model.rest = nn.Identity()
+    with modscope.record(model, backward=True) as recorder:
+        model(x).sum().backward()
+    assert [call.gradients is not None for call in recorder.trace.calls] == [True] * 2
+
+
 def test_optimizer_tells_which_parameters_it_holds() -> None:
     model = Heads()
     optimizer = torch.optim.SGD(model.body.parameters())
