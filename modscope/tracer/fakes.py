@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._higher_order_ops.utils import registered_hop_fake_fns
 from torch._subclasses.fake_tensor import (
     DataDependentOutputException,
     DynamicOutputShapeException,
@@ -33,6 +34,7 @@ from modscope.tracer.tree import active_fake_mode, capture
 # this many elements they stay real.
 SMALL = 4096
 
+_HIGHER: Any = registered_hop_fake_fns
 _EXPERTS = torch.ops.aten._grouped_mm.default
 _NEEDS_DATA = (DataDependentOutputException, DynamicOutputShapeException)
 _REAL = specs.PLAIN | {list, tuple}  # what may be, or hold, a tensor that is not fake
@@ -82,6 +84,8 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
     ) -> Any:
         kwargs = kwargs or {}
         if isinstance(func, torch._ops.HigherOrderOperator):
+            if func in _HIGHER:  # torch's mode looks there; the table would lead back here
+                return self._imagine(func, types, args, kwargs)
             before, self._imagining = self._imagining, True
             try:
                 return func.python_key_table[FakeTensorMode](self, *args, **kwargs)

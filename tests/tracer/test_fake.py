@@ -7,6 +7,7 @@ import numpy
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.attention.flex_attention import flex_attention
 
 import modscope
 
@@ -81,6 +82,19 @@ def test_what_torch_takes_an_op_of_torchscript_apart_into_is_not_the_models() ->
     names = [op.name for op in modscope.trace(model, torch.zeros(64, 100)).ops]
     with modscope.fake():
         assert [op.name for op in modscope.trace(model, torch.zeros(64, 100)).ops] == names == ["linear"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("tokens", [4, 64])
+def test_flex_attention_is_one_op(tokens: int) -> None:
+    class Flex(nn.Module):
+        def forward(self, x: Tensor) -> Any:
+            return flex_attention(x, x, x)
+
+    with modscope.fake():
+        trace = modscope.trace(Flex(), torch.zeros(1, 2, tokens, 64))
+    assert trace.calls[0].output_shapes == ((1, 2, tokens, 64),)
+    assert "flex_attention" in [op.name for op in trace.ops]
 
 
 def test_a_constructor_may_branch_on_small_tensors() -> None:
