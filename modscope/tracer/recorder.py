@@ -227,6 +227,11 @@ def record(
         raise ModscopeError("costs=True counts op by op and ops=False leaves them out; record one without the other")
     if dispatch and not ops:
         raise ModscopeError("dispatch=True adds ops that run below Python and ops=False leaves all ops out")
+    if optimizer is not None and not hasattr(optimizer, "param_groups"):
+        raise ModscopeError(
+            f"optimizer is of type {type(optimizer).__name__}; "
+            "pass a torch.optim.Optimizer, such as torch.optim.AdamW(model.parameters())"
+        )
     return Recorder(check(model), Recorded(ops, backward, costs, values, dispatch), optimizer)
 
 

@@ -106,6 +106,7 @@ def _settings() -> Iterator[Switch]:
         if hasattr(_C, read) and hasattr(_C, write):
             yield Switch(getattr(_C, read), getattr(_C, write))
     yield Switch(torch.get_num_threads, torch.set_num_threads)
+    yield Switch(lambda: dict(_PRINTING), _PRINTING.update)
     yield Switch(lambda: Names(_HOOKS), Names.put_back, _mends_what_differs)
     yield Switch(lambda: Callables(_SPACES), Callables.put_back, _mends_what_differs)
     for cls in (Tensor, nn.Parameter, nn.Module, torch.autograd.Function):
@@ -131,6 +132,7 @@ _PAIRS = (
 )
 
 
+_PRINTING: dict[str, Any] = vars(torch._tensor_str.PRINT_OPTS)
 _SPACES = [
     vars(space)
     for space in (

@@ -125,6 +125,7 @@ def _torch_modes() -> dict[str, Any]:
         "precisions": (torch.backends.mkldnn.matmul.fp32_precision, torch.backends.cuda.matmul.fp32_precision),
         "sparse invariants": torch.sparse.check_sparse_tensor_invariants.is_enabled(),
         "threads": torch.get_num_threads(),
+        "printing": repr(torch._tensor_str.PRINT_OPTS),
         "anomaly": torch.is_anomaly_enabled(),
         "anomaly nan": torch.is_anomaly_check_nan_enabled(),
         "warn always": torch.is_warn_always_enabled(),

@@ -229,6 +229,7 @@ def at_home() -> Iterator[None]:
         stack.callback(torch.set_default_dtype, torch.get_default_dtype())
         stack.callback(torch.use_deterministic_algorithms, torch.are_deterministic_algorithms_enabled())
         stack.callback(torch.set_float32_matmul_precision, "highest")
+        stack.callback(torch.set_printoptions, profile="default")
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         stack.callback(torch.set_anomaly_enabled, torch.is_anomaly_enabled())
         stack.callback(torch.set_grad_enabled, torch.is_grad_enabled())

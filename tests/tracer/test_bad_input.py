@@ -185,3 +185,8 @@ def test_a_recorder_records_once() -> None:
 def test_an_exception_that_left_no_trace_is_told_so() -> None:
     with pytest.raises(modscope.ModscopeError, match="this ValueError left no traced forward"):
         modscope.partial_trace(ValueError("mine"))
+
+
+def test_an_optimizer_by_its_name_is_told_so() -> None:
+    with pytest.raises(modscope.ModscopeError, match=r"of type str; pass a torch\.optim\.Optimizer"):
+        modscope.record(nn.Linear(4, 4), optimizer="adam")  # type: ignore[arg-type]

@@ -49,6 +49,11 @@ def autocast() -> Any:
     return _after(lambda: torch.set_autocast_enabled("cpu", True))
 
 
+def print_options() -> Any:
+    """torch.set_printoptions."""
+    return _after(lambda: torch.set_printoptions(precision=1, sci_mode=True))
+
+
 def function_mode() -> Any:
     """A function mode is entered."""
     return _after(lambda: _Passes().__enter__())
