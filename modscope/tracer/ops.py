@@ -149,6 +149,14 @@ class OpLog:
         except Exception as error:
             self._watch.recorder.puzzled(f"an op {function.name!r}", error)
 
+    def marked(self, value: Any) -> None:
+        """Autograd has made something else of the tensors in a value."""
+        try:
+            for tensor in _tensors_in((value,)):
+                self._tensors.marked(tensor)
+        except Exception as error:
+            self._watch.recorder.puzzled("what a torch.autograd.Function gave", error)
+
     def run_higher(self, operator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Run an operator that runs functions: their module calls are seen where it can do without the compiler."""
         before = [(rows, len(rows)) for watch in watches_here() for rows in (watch.recorder.calls, watch.recorder.ops)]

@@ -18,6 +18,7 @@ from modscope.tracer import calls
 from modscope.tracer.backward import Backward
 from modscope.tracer.build import Rows, build
 from modscope.tracer.compiled import WATCHED, compiled, compiler
+from modscope.tracer.differentiable import differentiable
 from modscope.tracer.failures import failure, read
 from modscope.tracer.figures import Figures, values_of
 from modscope.tracer.identity import Tensors
@@ -78,6 +79,7 @@ class Recorder(ExitStack):
         compiler.need(self)
         swapping.need(self)
         scripted.need(self)
+        differentiable.need(self)
         self._original = calls.begin(self, compiled=any(made_faster.values()))
         self._figures = self._first_figures()
         if self.backward is not None:
@@ -98,6 +100,7 @@ class Recorder(ExitStack):
         compiler.leave(self)
         swapping.leave(self)
         scripted.leave(self)
+        differentiable.leave(self)
         if self._trace is None:
             self._finish(error)
         self._watch = None

@@ -128,6 +128,10 @@ class Watch:
             message = f"{function.name}() ran in TorchScript: its inside was not seen"
             self.recorder.note("script", message, None if self.running is None else self.running.module)
 
+    def became_differentiable(self, output: Any) -> None:
+        """A function with a backward of its own has given this."""
+        self._log.marked(output)
+
     def _begin(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], outside: Running | None
     ) -> Running:

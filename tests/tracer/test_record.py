@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from torch.utils.checkpoint import checkpoint
 
 import modscope
-from modscope.data import Gradient, ParameterInfo
+from modscope.data import Gradient, ParameterInfo, leaves
 
 
 class Heads(nn.Module):
@@ -415,3 +415,37 @@ def test_ops_of_a_function_that_torch_deprecates_are_at_the_users_line() -> None
     with modscope.record(model) as recorder:
         nn.utils.clip_grad_norm(model.parameters(), 1.0)
     assert {op.location.file for op in recorder.trace.ops if op.location} == {__file__}
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        return x * 2
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return gradient * 2
+
+
+doubled = Doubled.apply
+
+
+def test_what_a_function_with_a_backward_of_its_own_gives_requires_gradients() -> None:
+    class Doubling(nn.Module):
+        def forward(self, x: Tensor) -> Any:
+            return doubled(x)
+
+    before = dict(vars(torch.autograd.function._SingleLevelFunction))
+    model = nn.Sequential(nn.Linear(3, 3), Doubling(), nn.Linear(3, 3))
+    with modscope.record(model, costs=True, backward=True) as recorder:
+        model(torch.ones(2, 3)).sum().backward()
+    trace = recorder.trace
+    [given] = leaves(trace.calls[2].outputs)  # type: ignore[arg-type]
+    [_, inside, last] = [op for op in trace.ops if op.call is not None]
+    assert (given.spec.requires_grad, given.source.op, inside.outputs[0].spec.requires_grad) == (
+        True,
+        inside.index,
+        False,
+    )
+    assert (last.inputs[0], last.backward_flops) == (given, 2 * last.flops)  # type: ignore[operator]
+    assert dict(vars(torch.autograd.function._SingleLevelFunction)) == before
