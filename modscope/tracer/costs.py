@@ -104,14 +104,18 @@ class Costs:
         return UNKNOWN if may_multiply and cost.flops else cost
 
     def _by_shapes(self, row: OpRow) -> Cost:
-        formula = formula_of_function(row.function.function)
-        if formula is None:
+        known = formula_of_function(row.function.function)
+        if known is None:
             return UNKNOWN
+        formula, factors = known
+        given: list[Tensor] = []
         try:
-            args, kwargs = self._inputs(row, "meta", [])
-            return Cost(formula(*args, **kwargs))
+            args, kwargs = self._inputs(row, "meta", given)
+            flops = formula(*args, **kwargs)
+            gradients = sum(each.requires_grad for each in args[:factors])
         except Exception:
             return UNKNOWN
+        return Cost(flops, gradients * flops if factors or not any(each.requires_grad for each in given) else None)
 
     def _run(self, row: OpRow, device: str) -> Cost:
         with _disable_current_modes(), torch._C.DisableTorchFunction():

@@ -118,15 +118,16 @@ _FORMULAS: dict[Any, Callable[..., int]] = {
     aten._addmm_activation: flop_registry[aten.addmm],
 }
 
-# Of functions that torch refuses to run without numbers, though what they cost follows from the shapes.
-_OF_FUNCTIONS: dict[Any, Callable[..., int]] = {
-    **dict.fromkeys((torch._grouped_mm, torch.nn.functional.grouped_mm), _grouped_mm),
-    **dict.fromkeys((torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu), _packed),
+# Of functions that torch refuses to run without numbers, though what they cost follows from the shapes; and how many of
+# their first arguments are factors, the gradient of each of which costs as much again (0: not known).
+_OF_FUNCTIONS: dict[Any, tuple[Callable[..., int], int]] = {
+    **dict.fromkeys((torch._grouped_mm, torch.nn.functional.grouped_mm), (_grouped_mm, 2)),
+    **dict.fromkeys((torch.lstm, torch.gru, torch.rnn_tanh, torch.rnn_relu), (_packed, 0)),
 }
 
 
-def formula_of_function(function: Any) -> Callable[..., int] | None:
-    """How to count a torch function as a whole."""
+def formula_of_function(function: Any) -> tuple[Callable[..., int], int] | None:
+    """How to count a torch function as a whole, and how many factors it multiplies."""
     return _OF_FUNCTIONS.get(function)
 
 

@@ -189,6 +189,14 @@ def test_where_only_the_backward_has_no_formula_the_op_is_listed() -> None:
     assert (call.flops, call.unknown_flops) == (2 * 6 * (8 + 16) * 3 * 16, (("gru", 1),))
 
 
+def test_gradients_of_both_factors_of_experts_are_counted() -> None:
+    experts, ends = nn.Parameter(torch.zeros(2, 16, 16)), torch.tensor([8, 16], dtype=torch.int32)
+    model = Run(lambda a: F.grouped_mm(a, experts, offs=ends).square())
+    for needed in (False, True):
+        call = root(model, torch.eye(16).requires_grad_(needed), backward=True)
+        assert (call.flops, call.backward_flops, call.unknown_flops) == (8192, 8192 * (1 + needed), ())
+
+
 def test_what_carries_a_forward_derivative_is_unknown() -> None:
     linear = nn.Linear(8, 2)
     call = root(Run(lambda a: torch.func.jvp(linear, (a,), (a,))[1] @ torch.eye(2)), x[0])
