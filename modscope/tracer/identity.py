@@ -135,6 +135,8 @@ class Tensors:
             self._renew(id(tensor), before, op, in_a_call, before.version + 1)
         else:
             memory.version += 1
+            if storage is not None:  # out= and resize_() let it grow
+                memory.nbytes = storage.nbytes()
             if in_a_call or memory.standing < 0:
                 memory.source = op
             memory.members = [member for member in memory.members if self._is_member(member, memory)]

@@ -306,6 +306,12 @@ def test_what_a_forward_returns_is_alive_until_it_ends() -> None:
     assert recorder.trace.peak_activation_bytes == 5 * 4 * 80
 
 
+def test_memory_that_a_write_lets_grow_counts_as_it_is_then() -> None:
+    model = Run(lambda a: torch.cat([a, a], out=torch.empty(0)))
+    trace = modscope.trace(model, x)
+    assert trace.activation_bytes == trace.peak_activation_bytes == 2 * 4 * 80
+
+
 def test_views_and_writes_in_place_take_no_memory() -> None:
     model = Run(lambda a: (a + 1).view(-1).relu_()[:3])
     trace = modscope.trace(model, x)
