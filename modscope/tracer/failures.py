@@ -122,7 +122,10 @@ def _misfits(root: Running, captured: Captured) -> Iterator[str]:
 
 
 def _misfit(name: str, found: str, expected: str) -> str:
-    return f"the input {name} is {found}, the parameters are {expected}: move the one or the other, modscope moves none"
+    remedy = "move the one or the other, modscope moves none"
+    if expected == "meta":  # they hold no numbers
+        remedy = "trace inside modscope.fake(), which needs no numbers"
+    return f"the input {name} is {found}, the parameters are {expected}: {remedy}"
 
 
 def named(row: Running) -> Iterator[tuple[str, Ref]]:

@@ -81,7 +81,11 @@ def test_a_type_error_in_the_forward_is_the_users_own() -> None:
         (nn.Linear(4, 4), x.double(), "the input args[0] is of dtype float64, the parameters are float32"),
         (nn.Linear(4, 4).double(), x, "the input args[0] is of dtype float32, the parameters are float64"),
         (nn.Linear(4, 4), x.to("meta"), "the input args[0] is on the device meta, the parameters are cpu"),
-        (nn.Linear(4, 4, device="meta"), x, "the input args[0] is on the device cpu, the parameters are meta"),
+        (
+            nn.Linear(4, 4, device="meta"),
+            x,
+            "is on the device cpu, the parameters are meta: trace inside modscope.fake()",
+        ),
     ],
 )
 def test_inputs_on_another_device_or_of_another_dtype_are_said_and_not_moved(
