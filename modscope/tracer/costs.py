@@ -63,8 +63,8 @@ class Costs:
     def of(self, row: OpRow) -> Cost:
         """What one op costs; rows come in the order in which they ran."""
         if self._is_more(row):
-            multiplies = not row.function.escape and _may_multiply(row.function.function, row.function.name)
-            return UNKNOWN if multiplies else NOTHING
+            multiplies = _differentiates(row) or _may_multiply(row.function.function, row.function.name)
+            return UNKNOWN if multiplies and not row.function.escape else NOTHING
         key = row.function, _key(row.args, self._spec), _key(tuple(row.kwargs.items()), self._spec)
         cost = self._known.get(key)
         if cost is None:
@@ -86,7 +86,7 @@ class Costs:
         given = (ref for each in (*row.args, *row.kwargs.values()) for ref in refs(each))
         if row.function.escape or next(given, None) is None:
             return NOTHING
-        if row.function.differentiates or row.function.function is torch.autograd.grad:
+        if _differentiates(row):
             return UNKNOWN  # what runs then depends on the graph, which is gone
         try:
             return self._run(row, "meta")
@@ -237,13 +237,17 @@ def _key(row: Any, spec: Callable[[Ref], TensorSpec]) -> Any:
     return type(row), row
 
 
+def _differentiates(row: OpRow) -> bool:
+    return row.function.differentiates or row.function.function is torch.autograd.grad
+
+
 def _may_multiply(function: Any, name: str) -> bool:
     """Whether an op that could not be run again may be one that counts."""
     known = any(hasattr(torch.ops.aten, each) for each in (name, name.strip("_"))) or name in (
         "__getitem__",
         "__setitem__",
     )
-    return function is None or not known or hasattr(function, "__code__") or _MULTIPLIES.search(name) is not None
+    return function is None or not known or _MULTIPLIES.search(name) is not None
 
 
 def with_costs(
