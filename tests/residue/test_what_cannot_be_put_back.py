@@ -130,8 +130,8 @@ def test_a_function_without_gradient_does_not_stop_the_backward() -> None:
 
 def test_a_recording_that_cannot_begin_leaves_nothing() -> None:
     before = vars(nn.Module)["_call_impl"]
-    recorder = modscope.record(nn.Linear(2, 2), optimizer="no optimizer")  # type: ignore[arg-type]
-    with pytest.raises(AttributeError), recorder:
+    recorder = modscope.record(nn.Linear(2, 2), optimizer=SimpleNamespace(param_groups=[None]))  # type: ignore[arg-type]
+    with pytest.raises(TypeError), recorder:
         pass
     assert vars(nn.Module)["_call_impl"] is before
 
