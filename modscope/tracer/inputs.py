@@ -89,7 +89,7 @@ def inputs_of_size(model: nn.Module, sizes: Iterable[Any]) -> tuple[Tensor, ...]
     if all(isinstance(size, int) for size in shapes):
         shapes = (shapes,)
     for shape in shapes:
-        if not (isinstance(shape, Sequence) and all(isinstance(size, int) and size >= 0 for size in shape)):
+        if not (isinstance(shape, Sequence) and all(type(size) is int and size >= 0 for size in shape)):
             raise ModscopeError(f"input_size holds {shape!r}; a shape is a tuple of sizes, such as (1, 3, 224, 224)")
     return tuple(make_input(shape, like=model) for shape in shapes)
 

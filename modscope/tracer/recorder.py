@@ -240,6 +240,8 @@ def record(
 
 def partial_trace(error: BaseException) -> Trace:
     """What was seen before the forward raised `error`. Raises ModscopeError when no traced forward did."""
+    if not isinstance(error, BaseException):
+        raise ModscopeError(f"what was given is of type {type(error).__name__}; pass the exception that was caught")
     each: BaseException | None = error
     while each is not None:
         found = read(each, "__dict__").get(_TRACE)

@@ -194,3 +194,13 @@ def test_an_exception_that_left_no_trace_is_told_so() -> None:
 def test_an_optimizer_by_its_name_is_told_so() -> None:
     with pytest.raises(modscope.ModscopeError, match=r"of type str; pass a torch\.optim\.Optimizer"):
         modscope.record(nn.Linear(4, 4), optimizer="adam")  # type: ignore[arg-type]
+
+
+def test_what_is_no_exception_left_no_trace() -> None:
+    with pytest.raises(modscope.ModscopeError, match="of type str; pass the exception that was caught"):
+        modscope.partial_trace("mine")  # type: ignore[arg-type]
+
+
+def test_a_truth_value_is_no_size() -> None:
+    with pytest.raises(modscope.ModscopeError, match=r"input_size holds \(True, 8\)"):
+        modscope.summary(nn.Linear(8, 2), input_size=(True, 8))
