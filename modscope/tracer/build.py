@@ -27,7 +27,7 @@ from modscope.tracer import specs
 from modscope.tracer.costs import Costs, with_costs
 from modscope.tracer.failures import Failure, named
 from modscope.tracer.figures import Figures
-from modscope.tracer.identity import Ref
+from modscope.tracer.identity import Ref, Shared
 from modscope.tracer.ops import OpRow
 from modscope.tracer.places import Place, location
 from modscope.tracer.shared import collector
@@ -90,7 +90,7 @@ class _Builder:
         for index, call in enumerate(rows.calls):
             call.number = index
         for name, ref in self._root_inputs():
-            if type(ref.source) is Source:
+            if isinstance(ref.source, Source):
                 self._inputs.setdefault(id(ref.source), Source("input", name=name))
         calls = tuple(self._calls())
         ops = tuple(self._op(index, row) for index, row in enumerate(rows.ops))
@@ -239,13 +239,19 @@ class _Builder:
         elif type(source) is int:
             source = _make_source("op", self._ops.get(source))
         else:
-            source = self._inputs.get(id(source), source)
+            source = self._input(source)
         spec, memory = self._spec(ref), ref.memory
         storage = len(self._spans) if memory is None else self._storages.setdefault(id(memory), len(self._spans))
         if storage == len(self._spans):
             self._spans.append([spec.nbytes if memory is None else memory.nbytes, source.op, source.op])
         known = self._refs[id(ref)] = _make_ref(len(self._refs), spec, source, storage, ref.version)
         return known
+
+    def _input(self, source: Source) -> Source:
+        known = self._inputs.get(id(source))
+        if known is None and type(source) is Shared:
+            return self._input(source.of)
+        return known or source
 
     def _spec(self, ref: Ref) -> TensorSpec:
         facts = ref.facts

@@ -32,6 +32,8 @@ ESCAPES = frozenset(
         "__dlpack__",
     ]
 )
+# Of these, the ones that hand out the memory itself.
+_LEND = frozenset({"numpy", "__array__", "__dlpack__"})
 # Names that end in an underscore, and yet no number changes: what autograd makes of the tensor may.
 _NO_WRITES = frozenset({"requires_grad_", "detach_", "share_memory_", "rename_"})
 # What these write besides their output: (argument, the argument that says whether). torch says so nowhere.
@@ -47,8 +49,8 @@ class Function:
     """One torch function.
 
     `fresh`: its outputs never share memory with its inputs; `rebinds`: it gives a tensor other memory; `marks`: it
-    changes no numbers, but what autograd makes of a tensor; `fills`: it fills a container that it is given; `higher`:
-    it runs functions; `differentiates`: it gives nothing, and fills gradients.
+    changes no numbers, but what autograd makes of a tensor; `fills`: it fills a container that it is given; `lends`:
+    it hands memory to Python; `higher`: it runs functions; `differentiates`: it gives nothing, and fills gradients.
     """
 
     __slots__ = (
@@ -60,6 +62,7 @@ class Function:
         "function",
         "higher",
         "kernel",
+        "lends",
         "marks",
         "name",
         "quiet",
@@ -71,6 +74,7 @@ class Function:
         self.name = _name(function)
         self.kernel = isinstance(function, torch._ops.OpOverload)  # seen below Python
         self.escape = self.name in ESCAPES
+        self.lends = self.name in _LEND
         self.writes = _writes(function, self.name)
         self.fresh = _is_fresh(function, self.name)
         self.higher = isinstance(function, torch._ops.HigherOrderOperator)

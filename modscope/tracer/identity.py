@@ -7,24 +7,23 @@ reference to it says so; what the capture keeps alive needs none.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import ref as weak
 
-import torch
 from torch import Tensor
-from torch._C._functorch import get_unwrapped, is_batchedtensor, is_functorch_wrapped_tensor
 
 from modscope.data import Source
 from modscope.tracer import specs
-from modscope.tracer.modes import past_functions
+from modscope.tracer.looking import address_of, facts_of, has_others, is_batched, storage_of
 from modscope.tracer.tree import Captured
 
-_storage_of = torch._C.TensorBase.untyped_storage
-_tracing_state = torch._C._get_tracing_state
-_plain_facts = specs.facts
-_others = torch._C._len_torch_function_stack  # modes that would see us read; while ours handles an op, it is off
-_PLAIN = specs.PLAIN
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shared(Source):
+    """That of a tensor which has the memory of another: the other's, unless it is an input of its own."""
+
+    of: Source
 
 
 class Ref:
@@ -75,6 +74,8 @@ class Tensors:
         self.overwritten: set[int] = set()  # numbers of captured tensors
         self.known: dict[int, Ref] = {}  # by id; holds while the weak reference says so
         self._memories: dict[int, Memory] = {}  # by address
+        self._lent: dict[int, Memory] = {}  # what Python was handed, by where its numbers begin
+        self._looked = 0  # how many captured tensors were asked for their memory
         self._any_written = False
 
     def refer(self, tensor: Tensor) -> Ref:
@@ -91,7 +92,7 @@ class Tensors:
         if ref is None or (ref.alive is not None and ref.alive() is not tensor):
             ref = Ref()
             ref.alive = weak(tensor)
-            ref.facts = _facts(tensor)
+            ref.facts = facts_of(tensor)
             ref.source = op
             ref.standing = -1
             ref.memory = None
@@ -126,10 +127,14 @@ class Tensors:
         """
         before = self.refer(tensor)
         memory = before.memory
-        storage = _storage(tensor)
-        moved = storage is not None and self._memories.get(storage._cdata) is not memory  # set_(), .data =
+        storage = storage_of(tensor)
+        moved = (  # set_(), .data =
+            storage is not None
+            and self._memories.get(storage._cdata) is not memory
+            and self._borrowed(storage) is not memory
+        )
         if moved and before.alive is not None:  # no longer a view of what it was a view of
-            self.known[id(tensor)] = _ref(before.alive, _facts(tensor), op, -1, None, before.version + 1)
+            self.known[id(tensor)] = _ref(before.alive, facts_of(tensor), op, -1, None, before.version + 1)
             before.alive = None
         elif memory is None or moved or rebound:
             self._renew(id(tensor), before, op, in_a_call, before.version + 1)
@@ -145,11 +150,18 @@ class Tensors:
         if moved:
             self._remember(tensor, self.known[id(tensor)])
 
+    def lend(self, tensor: Tensor) -> None:
+        """Its memory is handed to Python, where other tensors may be made of it."""
+        ref = self.refer(tensor)
+        storage, memory = storage_of(tensor), ref.memory or self._remember(tensor, ref)
+        if storage is not None and memory is not None:
+            self._lent[address_of(storage)] = memory
+
     def marked(self, tensor: Tensor) -> None:
         """Autograd takes a tensor for something else now; its values are those it had."""
         ref = self.refer(tensor)
         memory = ref.memory or self._remember(tensor, ref)
-        self.known[id(tensor)] = _ref(ref.alive, _facts(tensor), ref.source, ref.standing, memory, ref.version)
+        self.known[id(tensor)] = _ref(ref.alive, facts_of(tensor), ref.source, ref.standing, memory, ref.version)
         ref.alive = None
 
     def was_written(self, tensor: Tensor) -> bool:
@@ -167,10 +179,11 @@ class Tensors:
         """Forget which tensor is which."""
         self.known.clear()
         self._memories.clear()
+        self._lent.clear()
 
     def _renew(self, key: int, ref: Ref, op: int, in_a_call: bool, version: int) -> None:
         source = op if in_a_call or ref.standing < 0 else ref.source
-        self.known[key] = _ref(ref.alive, _facts(self._tensor(ref)), source, ref.standing, ref.memory, version)
+        self.known[key] = _ref(ref.alive, facts_of(self._tensor(ref)), source, ref.standing, ref.memory, version)
         ref.alive = None  # one weak reference for each tensor, so that it can be forgotten
         if ref.standing >= 0:
             self.overwritten.add(ref.standing)
@@ -188,18 +201,19 @@ class Tensors:
                 self._look_for_write(tensor, ref)
             return ref
         # a source of its own: which input that is, if it is one, is found when the records are built
-        ref = self.known[id(tensor)] = _ref(weak(tensor), _facts(tensor), Source("unknown"), -1)
-        if _is_batched(tensor):
+        ref = _ref(weak(tensor), facts_of(tensor), Source("unknown"), -1)
+        if is_batched(tensor):
             ref.facts = replace(specs.spec(tensor), layout="batched")
-        storage = _storage(tensor)
-        memory = None if storage is None else self._living(storage._cdata)
+        storage = storage_of(tensor)
+        memory = None if storage is None else self._memory_of(storage) or self._looked_for(storage)
         if memory is not None:  # a view that was made out of sight
             self._join(tensor, ref, memory)
-            if type(memory.source) is not Source:
-                ref.source = memory.source
+            source = memory.source
+            ref.source = Shared("unknown", of=source) if isinstance(source, Source) else source
             ref.standing = memory.standing
         elif self._any_written:
             self._remember(tensor, ref)
+        self.known[id(tensor)] = ref  # at the end: who shares its memory was looked for among the others
         return ref
 
     def _remember_old(self) -> None:
@@ -216,19 +230,44 @@ class Tensors:
         """A captured tensor may share memory with what was written before it was read."""
         memory = self._remember(tensor, ref)
         if memory is not None and type(memory.source) is int:
-            ref.source, ref.facts = memory.source, _facts(tensor)
+            ref.source, ref.facts = memory.source, facts_of(tensor)
             self.overwritten.add(ref.standing)
 
     def _remember(self, tensor: Tensor, ref: Ref) -> Memory | None:
         """Note what memory a tensor has; None for what has none (nested, sparse, batched)."""
-        storage = _storage(tensor)
+        storage = storage_of(tensor)
         if storage is None:
             return None
-        memory = self._living(storage._cdata)
+        memory = self._memory_of(storage)
         if memory is None:
             memory = self._memories[storage._cdata] = Memory(storage.nbytes(), ref)
         self._join(tensor, ref, memory)
         return memory
+
+    def _looked_for(self, storage: Any) -> Memory | None:
+        """The memory of tensors of which nobody knew yet that they share it with another one."""
+        if not has_others(storage):
+            return None
+        for ref in list(self.known.values()):
+            if ref.memory is None and (tensor := self._tensor(ref)) is not None:
+                self._remember(tensor, ref)
+        memory = self._living(storage._cdata)
+        if memory is None:
+            standing, self._looked = self.captured.alive_tensors[self._looked :], len(self.captured.alive_tensors)
+            self.shared(standing)
+            memory = self._living(storage._cdata)
+        return memory
+
+    def _memory_of(self, storage: Any) -> Memory | None:
+        return self._living(storage._cdata) or self._borrowed(storage)
+
+    def _borrowed(self, storage: Any) -> Memory | None:
+        """The memory that was handed to Python, and came back as that of another tensor."""
+        if not self._lent:
+            return None
+        address = address_of(storage)
+        lent = (memory for start, memory in self._lent.items() if start <= address < start + memory.nbytes)
+        return next(filter(self._lives, lent), None)
 
     def _join(self, tensor: Tensor, ref: Ref, memory: Memory) -> None:
         ref.memory = memory
@@ -240,49 +279,13 @@ class Tensors:
     def _living(self, address: int) -> Memory | None:
         """The memory at an address, unless all its tensors are gone: then the address was given out again."""
         memory = self._memories.get(address)
-        if memory is None:
-            return None
+        return memory if memory is not None and self._lives(memory) else None
+
+    def _lives(self, memory: Memory) -> bool:
         while memory.members and not self._is_member(memory.members[-1], memory):
             memory.members.pop()
-        return memory if memory.members else None
+        return bool(memory.members)
 
     def _is_member(self, key: int, memory: Memory) -> bool:
         ref = self.known.get(key)
         return ref is not None and ref.memory is memory and (ref.alive is None or ref.alive() is not None)
-
-
-def _facts(tensor: Tensor) -> Any:
-    if _tracing_state() is not None:
-        return _facts_while_traced(tensor)
-    if type(tensor) in _PLAIN:
-        try:
-            return past_functions(_plain_facts, tensor) if _others() else _plain_facts(tensor)
-        except RuntimeError:  # nested tensors have no shape
-            pass
-    return specs.spec(tensor)
-
-
-def _facts_while_traced(tensor: Tensor) -> Any:
-    """torch.jit.trace would take our looking at a shape for part of the model."""
-    state = _tracing_state()
-    try:
-        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
-        return specs.spec(tensor)
-    finally:
-        torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
-
-
-def _is_batched(tensor: Tensor) -> bool:
-    """Whether vmap runs around this, maybe with a gradient inside of it."""
-    while is_functorch_wrapped_tensor(tensor):
-        if is_batchedtensor(tensor):
-            return True
-        tensor = get_unwrapped(tensor)
-    return False
-
-
-def _storage(tensor: Tensor) -> Any:
-    try:
-        return past_functions(_storage_of, tensor) if _others() else _storage_of(tensor)
-    except Exception:  # nested, sparse, batched and lazy tensors have none, and say so in many ways
-        return None

@@ -121,6 +121,8 @@ class OpLog:
             inputs, tensors = self._read(args, kwargs), self._tensors
             if function.rebinds:  # from then on they share memory
                 tensors.shared(_tensors_in(args))
+            if function.lends:
+                tensors.lend(args[0])
             written = () if function.marks else tuple(map(tensors.before_write, targets))
             return Pending(function, inputs, targets, written)
         except Exception as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -185,3 +186,52 @@ def test_a_buffer_of_memory_that_came_to_require_gradients_requires_them() -> No
     trace = modscope.trace(Views(), torch.zeros(3))
     assert [ref.spec.requires_grad for ref in trace.ops[1].inputs] == [False, True]
     assert _sources(trace, "mul") == [["args[0]", 0]]
+
+
+class Marked(Tensor):
+    """A tensor of the user's kind."""
+
+
+@pytest.mark.parametrize(
+    "share",
+    [
+        lambda tensor: nn.Parameter(tensor, requires_grad=False),
+        lambda tensor: tensor.as_subclass(Marked),
+        lambda tensor: torch.Tensor(tensor),
+        lambda tensor: torch.from_numpy(tensor.numpy()),
+        lambda tensor: torch.frombuffer(tensor.numpy(), dtype=torch.float32),
+        lambda tensor: torch.asarray(np.asarray(tensor)),
+        torch.from_dlpack,
+    ],
+)
+def test_memory_that_is_shared_out_of_sight_is_written_for_both(share: Callable[[Tensor], Tensor]) -> None:
+    def forward(model: Any, x: Tensor) -> None:
+        hidden = x * 1
+        other = share(hidden)
+        _ = other * 2
+        hidden.add_(1)
+        _ = other * 3
+        other.sub_(1)
+        _ = hidden * 4
+
+    trace = _traced(forward)
+    add, sub = (next(op.index for op in trace.ops if op.name == name) for name in ("add_", "sub_"))
+    made = next((op.index for op in trace.ops if op.name == "asarray"), 0)
+    assert _sources(trace, "mul") == [["args[0]"], [made], [add], [sub]]
+
+
+def test_memory_of_parameters_and_inputs_that_is_shared_out_of_sight_comes_from_them() -> None:
+    def forward(model: Any, x: Tensor) -> None:
+        _ = nn.Parameter(model.linear.bias) * torch.from_numpy(x.numpy())
+
+    assert _sources(_traced(forward), "mul") == [["linear.bias", "args[0]"]]
+
+
+def test_numbers_that_were_copied_meanwhile_share_nothing() -> None:
+    def forward(model: Any, x: Tensor) -> Tensor:
+        other = torch.from_numpy(x.numpy() + 1)
+        x.add_(1)
+        return other * 2
+
+    trace = _traced(forward)
+    assert [op.inputs[0].source.kind for op in trace.ops if op.name == "mul"] == ["unknown"]

@@ -1,0 +1,72 @@
+"""Asking a tensor for its facts and its memory, while modes are on that would see us ask."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch._C._functorch import get_unwrapped, is_batchedtensor, is_functorch_wrapped_tensor
+
+from modscope.tracer import specs
+from modscope.tracer.modes import past_functions
+
+_storage_of = torch._C.TensorBase.untyped_storage
+_tracing_state = torch._C._get_tracing_state
+_plain_facts = specs.facts
+_others = torch._C._len_torch_function_stack  # modes that would see us read; while ours handles an op, it is off
+_PLAIN = specs.PLAIN
+_users = torch._C._storage_Use_Count
+_ALONE = 2  # users of a piece of memory: one tensor, and the storage by which we ask
+
+
+def facts_of(tensor: Tensor) -> Any:
+    """What `specs` makes a record of later, or the record."""
+    if _tracing_state() is not None:
+        return _facts_while_traced(tensor)
+    if type(tensor) in _PLAIN:
+        try:
+            return past_functions(_plain_facts, tensor) if _others() else _plain_facts(tensor)
+        except RuntimeError:  # nested tensors have no shape
+            pass
+    return specs.spec(tensor)
+
+
+def _facts_while_traced(tensor: Tensor) -> Any:
+    """torch.jit.trace would take our looking at a shape for part of the model."""
+    state = _tracing_state()
+    try:
+        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
+        return specs.spec(tensor)
+    finally:
+        torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
+
+
+def is_batched(tensor: Tensor) -> bool:
+    """Whether vmap runs around this, maybe with a gradient inside of it."""
+    while is_functorch_wrapped_tensor(tensor):
+        if is_batchedtensor(tensor):
+            return True
+        tensor = get_unwrapped(tensor)
+    return False
+
+
+def storage_of(tensor: Tensor) -> Any:
+    """The memory of a tensor; None where it has none."""
+    try:
+        return past_functions(_storage_of, tensor) if _others() else _storage_of(tensor)
+    except Exception:  # nested, sparse, batched and lazy tensors have none, and say so in many ways
+        return None
+
+
+def has_others(storage: Any) -> bool:
+    """Whether more than one tensor uses a piece of memory."""
+    return bool(_users(storage._cdata) > _ALONE)
+
+
+def address_of(storage: Any) -> int:
+    """Where the numbers begin; 0 where there are none."""
+    try:
+        return int(storage.data_ptr())
+    except RuntimeError:  # a fake tensor's
+        return 0
