@@ -14,15 +14,17 @@ import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
+from contextvars import Context, copy_context
 from functools import partial
 from threading import get_ident
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.autograd import forward_ad
 from torch.nn.modules import module
 
-from modscope.tracer import modes, precisions
+from modscope.tracer import modes, precisions, settings
 from modscope.tracer.bindings import Callables, ClassAttributes, Names
 from modscope.tracer.shared import alone, recursion_room
 
@@ -87,6 +89,8 @@ def _torch_modes() -> Iterator[Switch]:
     yield Switch(modes.function_modes, modes.set_function_modes, _all_identical)
     yield Switch(modes.dispatch_modes, modes.set_dispatch_modes, _all_identical)
     yield Switch(partial(_C._autograd._top_saved_tensors_default_hooks, True), _set_saved_tensor_hooks)
+    yield Switch(_C._autograd._saved_tensors_hooks_get_disabled_error_message, _forbid_saved_tensor_hooks)
+    yield Switch(lambda: forward_ad._current_level, _leave_dual_levels)
     yield Switch(_C._get_torch_function_state, _C._set_torch_function_state)  # type: ignore[attr-defined]
 
 
@@ -102,34 +106,13 @@ def _settings() -> Iterator[Switch]:
         lambda mode: torch.autograd.set_detect_anomaly(*mode),
     )
     yield Switch(precisions.read, precisions.write)
-    for read, write in _PAIRS:
-        if hasattr(_C, read) and hasattr(_C, write):
-            yield Switch(getattr(_C, read), getattr(_C, write))
+    yield Switch(settings.read, settings.write)
     yield Switch(torch.get_num_threads, torch.set_num_threads)
     yield Switch(lambda: dict(_PRINTING), _PRINTING.update)
     yield Switch(lambda: Names(_HOOKS), Names.put_back, _mends_what_differs)
     yield Switch(lambda: Callables(_SPACES), Callables.put_back, _mends_what_differs)
     for cls in (Tensor, nn.Parameter, nn.Module, torch.autograd.Function):
         yield Switch(partial(ClassAttributes, cls, _OURS), ClassAttributes.put_back, _mends_what_differs)
-    yield Switch(torch.backends.mha.get_fastpath_enabled, torch.backends.mha.set_fastpath_enabled)
-
-
-_PAIRS = (
-    ("_get_deterministic_fill_uninitialized_memory", "_set_deterministic_fill_uninitialized_memory"),
-    ("_get_warnAlways", "_set_warnAlways"),
-    ("_get_mkldnn_enabled", "_set_mkldnn_enabled"),
-    ("_get_mkldnn_deterministic", "_set_mkldnn_deterministic"),
-    ("_check_sparse_tensor_invariants", "_set_check_sparse_tensor_invariants"),
-    ("_get_qengine", "_set_qengine"),
-    ("_get_nnpack_enabled", "_set_nnpack_enabled"),
-    ("_get_cudnn_enabled", "_set_cudnn_enabled"),
-    ("_get_cudnn_benchmark", "_set_cudnn_benchmark"),
-    ("_get_cudnn_deterministic", "_set_cudnn_deterministic"),
-    ("_get_flash_sdp_enabled", "_set_sdp_use_flash"),
-    ("_get_mem_efficient_sdp_enabled", "_set_sdp_use_mem_efficient"),
-    ("_get_math_sdp_enabled", "_set_sdp_use_math"),
-    ("_get_cudnn_sdp_enabled", "_set_sdp_use_cudnn"),
-)
 
 
 _PRINTING: dict[str, Any] = vars(torch._tensor_str.PRINT_OPTS)
@@ -170,6 +153,18 @@ def _set_saved_tensor_hooks(before: Any) -> None:
         _C._autograd._push_saved_tensors_default_hooks(*before)
 
 
+def _forbid_saved_tensor_hooks(before: str | None) -> None:
+    if before is None:
+        _C._autograd._saved_tensors_hooks_enable()
+    else:
+        _C._autograd._saved_tensors_hooks_disable(before)
+
+
+def _leave_dual_levels(before: int) -> None:
+    while forward_ad._current_level > before:
+        forward_ad.exit_dual_level()  # type: ignore[no-untyped-call]
+
+
 def _device() -> tuple[Any, Any]:
     """The default device: a context of the thread, and what torch.utils remembers of it."""
     remembered = getattr(sys.modules.get("torch.utils._device"), "CURRENT_DEVICE", None)
@@ -199,14 +194,30 @@ def _of_the_thread() -> Iterator[Switch]:
     """What Python and NumPy have one of in each thread."""
     yield Switch(sys.gettrace, sys.settrace, _identical)
     yield Switch(sys.getprofile, sys.setprofile, _identical)
+    yield Switch(copy_context, _set_context, _mends_what_differs)
+    yield Switch(lambda: _SMALLEST / 2 == 0, torch.set_flush_denormal)  # torch does not tell
     if numpy := sys.modules.get("numpy"):
         yield Switch(numpy.geterr, lambda errors: numpy.seterr(**errors))
     if threading.current_thread() is threading.main_thread():  # only there Python lets a handler be set
         yield Switch(lambda: list(map(_handler_of, _SIGNALS)), _set_handlers)
 
 
+_SMALLEST = sys.float_info.min
 _SIGNALS = sorted(signal.valid_signals())
 _handler_of = inspect.unwrap(signal.getsignal)  # what it is wrapped in makes enums, for 64 signals
+
+
+def _set_context(before: Context) -> None:
+    """Python knows no way to unset a variable: one that was not set has its default, if it has any."""
+    for variable, value in copy_context().items():
+        if before.get(variable, _UNSET) is not value:
+            try:
+                variable.set(before[variable] if variable in before else Context().run(variable.get))
+            except LookupError:
+                continue
+
+
+_UNSET = object()
 
 
 def _set_filters(before: tuple[Any, list[Any]]) -> None:

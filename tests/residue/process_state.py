@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import decimal
 import faulthandler
 import gc
 import logging
@@ -24,6 +25,7 @@ import torch.nn.utils.parametrize as parametrize
 from torch.autograd import forward_ad
 
 from tests.residue.bits import unobserved
+from tests.residue.modules import settings_left
 from tests.residue.snapshot import Snapshot
 
 # Parts of torch that no forward binds anything in, and that would make a snapshot three times as long.
@@ -39,6 +41,7 @@ _NAMESPACES = {
 _NAMESPACES |= {module.__name__: module for module in (builtins, random, warnings, threading, numpy.random)}
 
 
+_HALF = float("0.5")
 _SIGNALS = sorted(signal.valid_signals())
 
 
@@ -138,12 +141,23 @@ def _torch_modes() -> dict[str, Any]:
         "saved tensor hooks": repr(C._autograd._top_saved_tensors_default_hooks(True)),
         "saved tensor hooks enabled": C._autograd._saved_tensors_hooks_is_enabled(),
         "multithreaded backward": C._is_multithreading_enabled(),
+        "saved tensor hooks forbidden": C._autograd._saved_tensors_hooks_get_disabled_error_message(),
         "view replay": C._is_view_replay_enabled(),
         "profiler": torch.autograd._profiler_enabled(),
         "mkldnn": torch.backends.mkldnn.enabled,
         "mha fast path": torch.backends.mha.get_fastpath_enabled(),
         "flash": torch.backends.cuda.flash_sdp_enabled(),
-        "math sdp": torch.backends.cuda.math_sdp_enabled(),
+        "attention": tuple(getattr(C, f"_get_{kind}_sdp_enabled")() for kind in ("math", "cudnn", "mem_efficient")),
+        "attention priorities": tuple(C._get_sdp_priority_order()),
+        "reductions": (
+            C._get_cublas_allow_fp16_reduced_precision_reduction(),
+            C._get_cublas_allow_bf16_reduced_precision_reduction(),
+            C._get_cpu_allow_fp16_reduced_precision_reduction(),
+            C._get_math_sdp_allow_fp16_bf16_reduction(),
+        ),
+        "old warnings": torch.utils.backcompat.broadcast_warning.enabled,
+        "scripting": torch.jit._state._enabled.enabled,
+        "distributions checked": torch.distributions.Distribution._validate_args,
         "cudnn": (torch.backends.cudnn.enabled, torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
         "parametrize cache": (parametrize._cache_enabled, tuple(map(repr, parametrize._cache))),
         "backward graph": C._current_graph_task_id(),
@@ -188,6 +202,8 @@ def _interpreter() -> dict[str, Any]:
         "logging": (logging.root.level, len(logging.root.handlers), logging.root.manager.disable),
         "numpy errors": tuple(sorted(numpy.geterr().items())),
         "open files": _open_files(),
+        "context": (settings_left.set_before.get(), settings_left.with_a_default.get(), decimal.getcontext().prec),
+        "denormals": sys.float_info.min * _HALF,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import gc
 import signal
 import sys
@@ -17,12 +18,13 @@ from typing import Any
 import numpy
 import torch
 from torch import nn
+from torch.autograd import forward_ad
 from torch.nn.modules import module as module_hooks
 
 import modscope
 from tests.residue.bits import bits, unobserved
 from tests.residue.cases import Build, Case, build
-from tests.residue.modules import left_on
+from tests.residue.modules import left_on, settings_left
 from tests.residue.snapshot import Snapshot, beyond_plain, take
 
 Act = Callable[..., Any]
@@ -252,6 +254,7 @@ def at_home() -> Iterator[None]:
         stack.callback(torch.sparse.check_sparse_tensor_invariants.disable)
         stack.callback(setattr, torch.backends.mkldnn.matmul, "fp32_precision", "none")
         stack.callback(left_on.kept.clear)
+        stack.enter_context(_settings())
         stack.callback(
             lambda: [delattr(torch.Tensor, name) for name in set(vars(torch.Tensor)) & {"sigmoid", "__add__"}]
         )
@@ -259,6 +262,38 @@ def at_home() -> Iterator[None]:
         for owner, name in ((sys, "excepthook"), (threading, "excepthook"), (warnings, "showwarning")):
             stack.callback(setattr, owner, name, getattr(owner, name))
         yield
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Put back what the family of that name leaves."""
+    C, before = torch._C, contextvars.copy_context()
+    with ExitStack() as stack:
+        for owner, name in (
+            (torch.__future__, "_overwrite_module_params_on_conversion"),
+            (torch.__future__, "_swap_module_params_on_conversion"),
+            (torch.distributions.Distribution, "_validate_args"),
+            (torch.jit._state._enabled, "enabled"),
+            (torch.utils.checkpoint, "_enable_checkpoint_early_stop"),
+            (torch.utils.checkpoint, "_checkpoint_debug_enabled"),
+        ):
+            stack.callback(setattr, owner, name, getattr(owner, name))
+        stack.callback(C._set_cublas_allow_fp16_reduced_precision_reduction, True)
+        stack.callback(C._set_cublas_allow_bf16_reduced_precision_reduction, True)
+        stack.callback(C._set_cpu_allow_fp16_reduced_precision_reduction, False)
+        stack.callback(C._set_math_sdp_allow_fp16_bf16_reduction, False)
+        stack.callback(C._set_sdp_use_math, True)
+        stack.callback(C._set_sdp_use_cudnn, True)
+        stack.callback(C._set_sdp_priority_order, C._get_sdp_priority_order())
+        stack.callback(C._set_backcompat_broadcast_warn, False)
+        stack.callback(C._autograd._saved_tensors_hooks_enable)
+        stack.callback(torch.set_flush_denormal, False)
+        stack.callback(lambda: [variable.set(value) for variable, value in before.items()])
+        stack.callback(settings_left.with_a_default.set, "default")
+        stack.callback(settings_left.kept.clear)
+        yield
+    while forward_ad._current_level >= 0:
+        forward_ad.exit_dual_level()
 
 
 def _leave_modes(height: int, height_below: int) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 
 class Runs(nn.Module):
@@ -22,6 +23,17 @@ class Runs(nn.Module):
 def running(function: Callable[[Any, Tensor], Any]) -> Any:
     """The smallest case whose forward is `function`."""
     return Runs(function), (torch.randn(2, 3),)
+
+
+def after(switch: Callable[[], object]) -> Any:
+    """The smallest case that switches something when it has run."""
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        x = F.relu(self.fc(x)) + torch.ones(3)
+        switch()
+        return x
+
+    return running(forward)
 
 
 def only(*situations: str) -> Callable[[Any], Any]:

@@ -4,7 +4,6 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable
 from typing import Any
 
 import numpy
@@ -14,16 +13,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from tests.residue.modules import never, running
-
-
-def _after(switch: Callable[[], object]) -> Any:
-    def forward(self: nn.Module, x: Tensor) -> Tensor:
-        x = F.relu(self.fc(x)) + torch.ones(3)
-        switch()
-        return x
-
-    return running(forward)
+from tests.residue.modules import after, never
 
 
 def _nothing(*args: Any) -> None:
@@ -46,32 +36,32 @@ class _PassesBelow(TorchDispatchMode):
 
 def autocast() -> Any:
     """set_autocast_enabled."""
-    return _after(lambda: torch.set_autocast_enabled("cpu", True))
+    return after(lambda: torch.set_autocast_enabled("cpu", True))
 
 
 def print_options() -> Any:
     """torch.set_printoptions."""
-    return _after(lambda: torch.set_printoptions(precision=1, sci_mode=True))
+    return after(lambda: torch.set_printoptions(precision=1, sci_mode=True))
 
 
 def function_mode() -> Any:
     """A function mode is entered."""
-    return _after(lambda: _Passes().__enter__())
+    return after(lambda: _Passes().__enter__())
 
 
 def dispatch_mode() -> Any:
     """A dispatch mode is entered."""
-    return _after(lambda: torch._C._push_on_torch_dispatch_stack(_PassesBelow()))
+    return after(lambda: torch._C._push_on_torch_dispatch_stack(_PassesBelow()))
 
 
 def saved_tensor_hooks() -> Any:
     """What autograd saves is packed from now on."""
-    return _after(lambda: torch.autograd.graph.saved_tensors_hooks(_same, _same).__enter__())
+    return after(lambda: torch.autograd.graph.saved_tensors_hooks(_same, _same).__enter__())
 
 
 def numpy_errors() -> Any:
     """numpy.seterr."""
-    return _after(lambda: numpy.seterr(all="ignore"))
+    return after(lambda: numpy.seterr(all="ignore"))
 
 
 def except_hooks() -> Any:
@@ -80,7 +70,7 @@ def except_hooks() -> Any:
     def switch() -> None:
         sys.excepthook = threading.excepthook = warnings.showwarning = _nothing
 
-    return _after(switch)
+    return after(switch)
 
 
 def signal_handler() -> Any:
@@ -90,12 +80,12 @@ def signal_handler() -> Any:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _nothing)
 
-    return _after(switch)
+    return after(switch)
 
 
 def global_module_hook() -> Any:
     """A forward hook on all modules of the process."""
-    return _after(lambda: nn.modules.module.register_module_forward_hook(_nothing))
+    return after(lambda: nn.modules.module.register_module_forward_hook(_nothing))
 
 
 def torch_function_replaced() -> Any:
@@ -104,7 +94,7 @@ def torch_function_replaced() -> Any:
     def switch() -> None:
         F.relu = F.relu6
 
-    return _after(switch)
+    return after(switch)
 
 
 kept: list[Any] = []  # what the scene lets go of
@@ -118,7 +108,7 @@ def inference_mode() -> Any:
         kept.append(torch.inference_mode())
         kept[-1].__enter__()
 
-    return _after(switch)
+    return after(switch)
 
 
 def precision_of_one_backend() -> Any:
@@ -127,17 +117,17 @@ def precision_of_one_backend() -> Any:
     def switch() -> None:
         torch.backends.mkldnn.matmul.fp32_precision = "bf16"
 
-    return _after(switch)
+    return after(switch)
 
 
 def older_precision() -> Any:
     """It sets several newer ones, too."""
-    return _after(lambda: torch.set_float32_matmul_precision("medium"))
+    return after(lambda: torch.set_float32_matmul_precision("medium"))
 
 
 def sparse_invariants() -> Any:
     """They are checked from now on."""
-    return _after(torch.sparse.check_sparse_tensor_invariants.enable)
+    return after(torch.sparse.check_sparse_tensor_invariants.enable)
 
 
 def module_class_extended() -> Any:
@@ -146,7 +136,7 @@ def module_class_extended() -> Any:
     def switch() -> None:
         nn.Module.as_it_is = _same  # type: ignore[assignment]
 
-    return _after(switch)
+    return after(switch)
 
 
 def torch_function_added() -> Any:
@@ -155,7 +145,7 @@ def torch_function_added() -> Any:
     def switch() -> None:
         F.as_it_is = _same  # type: ignore[attr-defined]
 
-    return _after(switch)
+    return after(switch)
 
 
 def tensor_method_replaced() -> Any:
@@ -164,4 +154,4 @@ def tensor_method_replaced() -> Any:
     def switch() -> None:
         torch.Tensor.sigmoid = torch.Tensor.__add__ = torch.Tensor.add
 
-    return _after(switch)
+    return after(switch)
