@@ -29,6 +29,7 @@ from modscope.tracer.restore import ModelState
 from modscope.tracer.scripted import scripted
 from modscope.tracer.swapping import swapping
 from modscope.tracer.tree import Captured, capture
+from modscope.tracer.warned import warned
 from modscope.tracer.watch import Running, Special, Watch, special
 from modscope.tracer.writes import Change, Versions
 
@@ -80,6 +81,7 @@ class Recorder(ExitStack):
         swapping.need(self)
         scripted.need(self)
         differentiable.need(self)
+        warned.need(self)
         self._original = calls.begin(self, compiled=any(made_faster.values()))
         self._figures = self._first_figures()
         if self.backward is not None:
@@ -101,6 +103,7 @@ class Recorder(ExitStack):
         swapping.leave(self)
         scripted.leave(self)
         differentiable.leave(self)
+        warned.leave(self)
         if self._trace is None:
             self._finish(error)
         self._watch = None

@@ -103,7 +103,7 @@ class Scene:
         with unobserved():
             self.output = describe(output)
             self.error = _describe_error(self.raised)
-            self.warned = [(warning.category.__name__, str(warning.message)) for warning in caught]
+            self.warned = list(map(_told, caught))
         return output
 
 
@@ -218,6 +218,12 @@ def _describe_error(error: BaseException | None) -> Any:
         error.__suppress_context__,
         getattr(error, "__notes__", None),
     )
+
+
+def _told(warning: warnings.WarningMessage) -> Any:
+    """A warning, and the place it names, where that is not the caller of the model."""
+    place = None if warning.filename == __file__ else (warning.filename, warning.lineno)
+    return warning.category.__name__, str(warning.message), place
 
 
 _OURS = str(Path(modscope.__file__).parent)
