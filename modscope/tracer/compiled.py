@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec, PathFinder
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
@@ -76,6 +77,24 @@ def _force_eager() -> None:
         sys.meta_path.insert(0, _on_load)
 
 
+def kept_from_compiling() -> bool:
+    """Whether something compiled that is called now would run as it was written."""
+    return bool(_before) and _dynamo()._callback_from_stance is _run_eagerly
+
+
+@contextmanager
+def compiling() -> Iterator[None]:
+    """Have it compiled as before, and unseen."""
+    dynamo = vars(_dynamo())
+    watched = {name: dynamo[name] for name in _before}
+    try:
+        dynamo.update(_before)
+        # in one line: an interrupt at the end of a longer block would leave the calls unseen
+        with calls.unseen(): yield  # noqa: E701  # fmt: skip
+    finally:
+        dynamo.update(watched)
+
+
 def _compile_again(_: None) -> None:
     sys.meta_path[:] = [finder for finder in sys.meta_path if finder is not _on_load]
     for name, value in _before.items():
@@ -85,27 +104,6 @@ def _compile_again(_: None) -> None:
 
 _before: dict[str, Any] = {}  # what dynamo's names were bound to, once it is loaded
 compiler = Shared(lambda: None, _force_eager, _compile_again)
-
-
-def run_compiled(operator: Any, args: Any, kwargs: Any) -> Any:
-    """Run an operator that runs functions, as torch.cond is one, unseen and as torch would have run it.
-
-    With gradients it needs what the functions take from around them as inputs, and torch has its compiler find these.
-    """
-    dynamo, utils = vars(_dynamo()), sys.modules["torch._higher_order_ops.utils"]
-    watched = {name: dynamo[name] for name in _before}
-    try:
-        dynamo.update(_before)
-        with calls.unseen():
-            return utils._hop_compile_and_call(lambda *args, **kwargs: operator(*args, **kwargs), args, kwargs)
-    finally:
-        dynamo.update(watched)
-
-
-def is_for_compiler() -> bool:
-    """Whether torch wanted its compiler to run what runs now, and was kept from it."""
-    utils: Any = sys.modules.get("torch._higher_order_ops.utils")
-    return bool(_before) and utils is not None and utils._in_hop_compile()
 
 
 def compiled(modules: Iterable[nn.Module], first: int = 0) -> Iterator[tuple[int, bool]]:

@@ -13,8 +13,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from modscope.tracer.calls import watches_here
-from modscope.tracer.compiled import is_for_compiler, run_compiled
 from modscope.tracer.functions import Function
 from modscope.tracer.identity import Ref, Tensors
 from modscope.tracer.modes import past_functions
@@ -159,18 +157,6 @@ class OpLog:
         except Exception as error:
             self._watch.recorder.puzzled("what a torch.autograd.Function gave", error)
 
-    def run_higher(self, operator: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
-        """Run an operator that runs functions: their module calls are seen where it can do without the compiler."""
-        before = [(rows, len(rows)) for watch in watches_here() for rows in (watch.recorder.calls, watch.recorder.ops)]
-        try:
-            return operator(*args, **kwargs)
-        except Exception:
-            if not is_for_compiler():
-                raise
-            for rows, length in before:
-                del rows[length:]
-        return run_compiled(operator, args, kwargs)
-
     def _read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
         refer, known, first_seen, positional = self._refer, self._known, self._first_seen, []
         for each in args:
@@ -212,10 +198,6 @@ class Functions(TorchFunctionMode):
             if pending is not None:
                 output = func(*args, **kwargs)
                 log.finish(pending, output)
-                return output
-            if function.higher:
-                output = log.run_higher(func, args, kwargs)
-                log.ran(function, args, kwargs, output)
                 return output
         output = func(*args, **kwargs) if kwargs else func(*args)
         log.ran(function, args, kwargs, output)

@@ -21,6 +21,7 @@ from modscope.tracer.compiled import WATCHED, compiled, compiler
 from modscope.tracer.differentiable import differentiable
 from modscope.tracer.failures import failure, read
 from modscope.tracer.figures import Figures, values_of
+from modscope.tracer.higher import higher
 from modscope.tracer.identity import Tensors
 from modscope.tracer.inputs import check
 from modscope.tracer.modes import past_functions
@@ -82,6 +83,7 @@ class Recorder(ExitStack):
         scripted.need(self)
         differentiable.need(self)
         warned.need(self)
+        higher.need(self)
         self._original = calls.begin(self, compiled=any(made_faster.values()))
         self._figures = self._first_figures()
         if self.backward is not None:
@@ -104,6 +106,7 @@ class Recorder(ExitStack):
         scripted.leave(self)
         differentiable.leave(self)
         warned.leave(self)
+        higher.leave(self)
         if self._trace is None:
             self._finish(error)
         self._watch = None

@@ -128,6 +128,13 @@ class Watch:
             message = f"{function.name}() ran in TorchScript: its inside was not seen"
             self.recorder.note("script", message, None if self.running is None else self.running.module)
 
+    def ran_compiled(self, name: str) -> None:
+        """An operator that runs functions has been compiled with them."""
+        module = None if self.running is None else self.running.module
+        self.recorder.note(
+            "higher-order", f"{name}() compiled functions that it was given: calls in there were not seen", module
+        )
+
     def became_differentiable(self, output: Any) -> None:
         """A function with a backward of its own has given this."""
         self._log.marked(output)

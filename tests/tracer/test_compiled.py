@@ -53,18 +53,35 @@ def branches(model: Model, x: Tensor) -> Tensor:
     return result
 
 
-@pytest.mark.parametrize("dispatch", [False, True])
-def test_branches_that_need_the_compiler_for_their_gradients_have_it(dispatch: bool) -> None:
+def mistaken(model: Model, x: Tensor) -> Tensor:
+    result: Tensor = torch.cond(x.sum() > 0, lambda x: model.linear(x) @ x, lambda x: x * 2, (x,))
+    return result
+
+
+@pytest.mark.parametrize("options", [{}, {"dispatch": True}, {"ops": False}])
+@pytest.mark.parametrize("ops", [True, False])
+def test_branches_that_need_the_compiler_for_their_gradients_have_it(options: dict[str, bool], ops: bool) -> None:
     model, x = Model(branches), torch.ones(2, 3, requires_grad=True)
     plain = model(x)
-    with modscope.record(model, dispatch=dispatch) as outer, modscope.record(model) as recorder:
+    with modscope.record(model, **options) as outer, modscope.record(model, ops=ops) as recorder:
         watched = model(x)
     assert torch.equal(plain, watched)
     assert torch.equal(*(torch.autograd.grad(each.sum(), x)[0] for each in (plain, watched)))
     for trace in (outer.trace, recorder.trace):
         assert [call.path for call in trace.calls] == [""]
-        assert "cond" in [op.name for op in trace.ops]
+        assert ("cond" in [op.name for op in trace.ops]) is trace.recorded.ops
+        assert any("cond() compiled functions" in note.message for note in trace.blind_spots)
         assert modscope.compare(trace).unknown == ("linear", "spare")
+
+
+def test_a_mistake_in_a_branch_that_is_compiled_is_the_users() -> None:
+    model, x = Model(mistaken), torch.ones(2, 3, requires_grad=True)
+    with pytest.raises(Exception) as plain:  # noqa: PT011
+        model(x)
+    with pytest.raises(plain.type), modscope.record(model, ops=False):
+        model(x)
+    with pytest.raises(plain.type):
+        modscope.trace(model, x)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,59 @@
+"""Operators that run functions, as `torch.cond` is one: module calls in there are seen where no compiler is needed.
+
+With gradients it is: torch needs what the functions take from around them as inputs, and has its compiler find these.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from modscope.tracer import calls
+from modscope.tracer.compiled import compiling, kept_from_compiling
+from modscope.tracer.shared import Shared
+
+_class: Any = torch._ops.HigherOrderOperator
+_original: Callable[..., Any] = vars(_class)["__call__"]
+
+
+def _watched_call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+    watches = list(calls.watches_here())
+    if not watches or torch._C._len_torch_function_stack():  # it comes by here again once no mode is left
+        return _original(self, *args, **kwargs)
+    before = [(rows, len(rows)) for watch in watches for rows in (watch.recorder.calls, watch.recorder.ops)]
+    try:
+        return _original(self, *args, **kwargs)
+    except Exception:
+        if not (_is_for_compiler() and kept_from_compiling()):
+            raise
+    for rows, length in before:
+        del rows[length:]
+    for watch in watches:
+        watch.ran_compiled(self.name())
+    with compiling():
+        return _utils()._hop_compile_and_call(lambda *args, **kwargs: self(*args, **kwargs), args, kwargs)
+
+
+def _is_for_compiler() -> bool:
+    """Whether torch wants its compiler to run what runs now."""
+    return _utils() is not None and bool(_utils()._in_hop_compile())
+
+
+def _utils() -> Any:
+    return sys.modules.get("torch._higher_order_ops.utils")
+
+
+def _replace() -> None:
+    global _original
+    _original = vars(_class)["__call__"]
+    _class.__call__ = _watched_call
+
+
+def _put_back(before: Any) -> None:
+    _class.__call__ = before
+
+
+higher = Shared(lambda: vars(_class)["__call__"], _replace, _put_back)
