@@ -128,11 +128,7 @@ class Tensors:
         before = self.refer(tensor)
         memory = before.memory
         storage = storage_of(tensor)
-        moved = (  # set_(), .data =
-            storage is not None
-            and self._memories.get(storage._cdata) is not memory
-            and self._borrowed(storage) is not memory
-        )
+        moved = storage is not None and not self._is_of(storage, memory)  # set_(), .data =
         if moved and before.alive is not None:  # no longer a view of what it was a view of
             self.known[id(tensor)] = _ref(before.alive, facts_of(tensor), op, -1, None, before.version + 1)
             before.alive = None
@@ -156,6 +152,16 @@ class Tensors:
         storage, memory = storage_of(tensor), ref.memory or self._remember(tensor, ref)
         if storage is not None and memory is not None:
             self._lent[address_of(storage)] = memory
+
+    def alias(self, made: Tensor, given: Tensor) -> None:
+        """A new tensor has the value of a given one, and its memory."""
+        of = self.refer(given)
+        if made is not given:
+            memory = of.memory or self._remember(given, of)
+            source = Shared("unknown", of=of.source) if isinstance(of.source, Source) else of.source
+            self.known[id(made)] = _ref(weak(made), facts_of(made), source, of.standing, memory, of.version)
+            if memory is not None:
+                memory.members.append(id(made))
 
     def marked(self, tensor: Tensor) -> None:
         """Autograd takes a tensor for something else now; its values are those it had."""
@@ -260,6 +266,9 @@ class Tensors:
 
     def _memory_of(self, storage: Any) -> Memory | None:
         return self._living(storage._cdata) or self._borrowed(storage)
+
+    def _is_of(self, storage: Any, memory: Memory | None) -> bool:
+        return self._memories.get(storage._cdata) is memory or self._borrowed(storage) is memory
 
     def _borrowed(self, storage: Any) -> Memory | None:
         """The memory that was handed to Python, and came back as that of another tensor."""

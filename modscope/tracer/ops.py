@@ -157,6 +157,13 @@ class OpLog:
         except Exception as error:
             self._watch.recorder.puzzled("what a torch.autograd.Function gave", error)
 
+    def shared_unseen(self, given: Tensor, made: Tensor) -> None:
+        """A tensor was made of another one's memory, and no op has told of it."""
+        try:
+            self._tensors.alias(made, given)
+        except Exception as error:
+            self._watch.recorder.puzzled("a tensor that was made of another", error)
+
     def _read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
         refer, known, first_seen, positional = self._refer, self._known, self._first_seen, []
         for each in args:

@@ -15,6 +15,7 @@ from torch import nn
 from modscope.data import Recorded, Trace
 from modscope.errors import ModscopeError
 from modscope.tracer import calls
+from modscope.tracer.aliases import aliases
 from modscope.tracer.backward import Backward
 from modscope.tracer.build import Rows, build
 from modscope.tracer.compiled import WATCHED, compiled, compiler
@@ -84,6 +85,7 @@ class Recorder(ExitStack):
         differentiable.need(self)
         warned.need(self)
         higher.need(self)
+        aliases.need(self)
         self._original = calls.begin(self, compiled=any(made_faster.values()))
         self._figures = self._first_figures()
         if self.backward is not None:
@@ -107,6 +109,7 @@ class Recorder(ExitStack):
         differentiable.leave(self)
         warned.leave(self)
         higher.leave(self)
+        aliases.leave(self)
         if self._trace is None:
             self._finish(error)
         self._watch = None

@@ -11,7 +11,7 @@ from torch import nn
 from modscope.tracer import kernels, modes
 from modscope.tracer.backward import Arrivals
 from modscope.tracer.functions import Function
-from modscope.tracer.ops import Functions, Kernels, OpLog
+from modscope.tracer.ops import Functions, Kernels, OpLog, Pending
 from modscope.tracer.places import Place
 from modscope.tracer.shared import recursion_room
 from modscope.tracer.values import PLAIN_TENSORS, Unknown, describe, name_of
@@ -26,6 +26,7 @@ _FRAMES_WITH_CARE = 5 * _ROOM
 _BOTTOM = 64  # frames of ours below the innermost call
 _read = object.__getattribute__
 _grad_enabled = torch.is_grad_enabled
+_functions_disabled = torch._C._is_torch_function_all_disabled
 _graph_task = torch._C._current_graph_task_id
 
 Special = Literal["fusible", "TorchScript"]
@@ -139,6 +140,20 @@ class Watch:
         """A function with a backward of its own has given this."""
         self._log.marked(output)
 
+    def shared_unseen(self, given: torch.Tensor, made: torch.Tensor) -> None:
+        """A tensor was made of another one's memory, and no op has told of it."""
+        if self._hears_functions():
+            self._log.shared_unseen(given, made)
+
+    def begin_unseen(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Pending | None:
+        """An op that writes is about to run, of which torch tells no function mode."""
+        unseen = self._kernels is None and self._hears_functions()
+        return self._log.begin(self._log.function(func), args, kwargs) if unseen else None
+
+    def finish_unseen(self, pending: Pending, output: Any) -> None:
+        """That op has run."""
+        self._log.finish(pending, output)
+
     def _begin(
         self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], outside: Running | None
     ) -> Running:
@@ -197,6 +212,9 @@ class Watch:
 
     def _sees_functions(self) -> bool:
         return self._functions is None or any(each is self._functions for each in modes.function_modes())
+
+    def _hears_functions(self) -> bool:
+        return self._functions is not None and self._sees_functions() and not _functions_disabled()
 
     def _seeing_functions(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run what checkpointing runs again: torch handles `backward()` then, and keeps modes off meanwhile."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import deepcopy
+from copy import copy, deepcopy
 from typing import Any
 
 import numpy as np
@@ -218,6 +218,36 @@ def test_memory_that_is_shared_out_of_sight_is_written_for_both(share: Callable[
     add, sub = (next(op.index for op in trace.ops if op.name == name) for name in ("add_", "sub_"))
     made = next((op.index for op in trace.ops if op.name == "asarray"), 0)
     assert _sources(trace, "mul") == [["args[0]"], [made], [add], [sub]]
+
+
+@pytest.mark.parametrize(
+    "share",
+    [
+        lambda tensor: nn.Parameter(tensor, requires_grad=False),
+        lambda tensor: tensor.as_subclass(Marked),
+    ],
+)
+def test_what_lives_on_under_another_name_comes_from_where_it_was_made(share: Callable[[Tensor], Tensor]) -> None:
+    assert _sources(_traced(lambda model, x: share(x * 1) / 2), "div") == [[0]]
+
+
+@pytest.mark.parametrize(
+    "share",
+    [copy, lambda tensor: torch.empty(0).set_(tensor), lambda tensor: torch.empty(0).set_(tensor.untyped_storage())],
+)
+def test_a_tensor_that_is_set_to_memory_shares_it(share: Callable[[Tensor], Tensor]) -> None:
+    def forward(model: Any, x: Tensor) -> None:
+        hidden = x * 1
+        other = share(hidden)
+        _ = other / 2
+        other.add_(1)
+        _ = hidden / 3
+
+    trace = _traced(forward)
+    mul, empty, op, *_, add, _ = trace.ops
+    assert [op.name for op in (mul, empty, op, add)] == ["mul", "empty", "set_", "add_"]
+    assert _sources(trace, "set_") == [[empty.index, mul.index]]
+    assert _sources(trace, "div") == [[op.index], [add.index]]
 
 
 def test_memory_of_parameters_and_inputs_that_is_shared_out_of_sight_comes_from_them() -> None:

@@ -1,0 +1,88 @@
+"""Ways to have the memory of another tensor that torch shows to no function mode: `nn.Parameter(tensor)`,
+`tensor.as_subclass(...)`, and `set_`, which `copy.copy(tensor)` comes down to.
+
+`Tensor._make_subclass` stays as it is: torch's compiler looks for that very function when it is loaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from modscope.tracer import calls
+from modscope.tracer.modes import past_modes
+from modscope.tracer.shared import Shared
+
+_tensor: Any = Tensor
+_parameter: Any = nn.Parameter
+_as_subclass: Callable[..., Tensor] = _tensor.as_subclass
+_set: Callable[..., Tensor] = _tensor.set_
+_new: Callable[..., Tensor] = _parameter.__new__
+
+
+def _watched_new(cls: type, data: Any = None, *args: Any, **kwargs: Any) -> Tensor:
+    return _shared(data, _new(cls, data, *args, **kwargs))
+
+
+def _watched_as_subclass(self: Tensor, /, *args: Any, **kwargs: Any) -> Tensor:
+    return _shared(self, _as_subclass(self, *args, **kwargs))
+
+
+def _shared(given: Any, made: Tensor) -> Tensor:
+    if isinstance(given, Tensor):
+        for watch in calls.watches_here():
+            watch.shared_unseen(given, made)
+    return made
+
+
+def _watched_set(self: Tensor, /, *args: Any, **kwargs: Any) -> Tensor:
+    begun = [
+        (watch, pending)
+        for watch in calls.watches_here()
+        if (pending := watch.begin_unseen(_set, (self, *map(_bytes, args)), kwargs)) is not None
+    ]
+    output = _set(self, *args, **kwargs)
+    for watch, pending in begun:
+        watch.finish_unseen(pending, output)
+    return output
+
+
+def _bytes(argument: Any) -> Any:
+    """A tensor of the same memory for a storage, anything else as it is."""
+    if isinstance(argument, torch.TypedStorage):
+        argument = argument._untyped_storage
+    return past_modes(_bytes_of, argument) if isinstance(argument, torch.UntypedStorage) else argument
+
+
+def _bytes_of(storage: torch.UntypedStorage) -> Tensor:
+    return _set(torch.empty(0, dtype=torch.uint8, device=storage.device), storage)
+
+
+_PLACES: tuple[tuple[Any, str, Any], ...] = (
+    (_parameter, "__new__", staticmethod(_watched_new)),
+    (_tensor, "as_subclass", _watched_as_subclass),
+    (_tensor, "set_", _watched_set),
+)
+
+
+def _read() -> list[Any]:
+    return [vars(cls).get(name) for cls, name, _ in _PLACES]
+
+
+def _replace() -> None:
+    for cls, name, watched in _PLACES:
+        setattr(cls, name, watched)
+
+
+def _put_back(before: list[Any]) -> None:
+    for (cls, name, _), original in zip(_PLACES, before, strict=True):
+        if original is not None:
+            setattr(cls, name, original)
+        elif name in vars(cls):
+            delattr(cls, name)
+
+
+aliases = Shared(_read, _replace, _put_back)
