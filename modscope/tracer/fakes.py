@@ -26,6 +26,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from modscope.errors import ModscopeError
 from modscope.tracer import specs
+from modscope.tracer.looking import note_original, storage_of
 from modscope.tracer.modes import past_functions
 from modscope.tracer.places import kind_of
 from modscope.tracer.tree import active_fake_mode, capture
@@ -149,7 +150,9 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
     def _faked(self, argument: Any) -> Any:
         if type(argument) in specs.PLAIN:
             # a lazy module's parameter takes a fake tensor's place in memory, and lies on the meta device then
-            return stand_in(argument, self) if argument.is_meta else self.from_tensor(argument)
+            made: Tensor = stand_in(argument, self) if argument.is_meta else self.from_tensor(argument)
+            note_original(made, argument)
+            return made
         if type(argument) in (list, tuple) and any(type(each) in specs.PLAIN for each in argument):
             return [self._faked(each) for each in argument]
         return argument
@@ -224,6 +227,7 @@ class StandIns:
     def __init__(self) -> None:
         self._before: list[tuple[dict[str, Any], str, Tensor]] = []
         self._made: dict[int, Tensor] = {}  # by id of the tensor replaced: ties are kept
+        self._memories: dict[int, torch.UntypedStorage] = {}  # by address of what they stand for
 
     def take(self, model: nn.Module, inputs: Any) -> Any:
         """Replace what the model holds; gives the inputs, with theirs replaced."""
@@ -248,18 +252,33 @@ class StandIns:
 
     def _stand_in(self, tensor: Tensor, mode: FakeTensorMode) -> Tensor:
         if id(tensor) not in self._made:
-            made: Tensor = stand_in(tensor, mode)
+            made: Tensor = stand_in(tensor, mode, self._image(tensor))
             if isinstance(tensor, nn.Parameter):
                 made = nn.Parameter(made, tensor.requires_grad)
             self._made[id(tensor)] = made.requires_grad_(tensor.requires_grad)
         return self._made[id(tensor)]
 
+    def _image(self, tensor: Tensor) -> torch.UntypedStorage | None:
+        """What the stand-ins of all tensors of one memory share."""
+        memory = storage_of(tensor)
+        if memory is None:
+            return None
+        if memory._cdata not in self._memories:
+            image = torch.UntypedStorage(memory.nbytes(), device="meta")  # type: ignore[no-untyped-call]
+            self._memories[memory._cdata] = image
+        return self._memories[memory._cdata]
 
-def stand_in(tensor: Tensor, mode: FakeTensorMode) -> FakeTensor:
-    """A fake tensor on the CPU for one on the meta device."""
+
+def stand_in(tensor: Tensor, mode: FakeTensorMode, memory: torch.UntypedStorage | None = None) -> FakeTensor:
+    """A fake tensor on the CPU for one on the meta device; `memory` is what it shares with others."""
+    shape, strides = tensor.shape, tensor.stride()
     with _disable_current_modes():
-        shape = torch.empty_strided(tensor.shape, tensor.stride(), dtype=tensor.dtype, device="meta")
-    return FakeTensor(mode, shape, torch.device("cpu"))
+        if memory is None:
+            made = torch.empty_strided(shape, strides, dtype=tensor.dtype, device="meta")
+        else:
+            made = torch.empty(0, dtype=tensor.dtype, device="meta")
+            made.set_(memory, tensor.storage_offset(), shape, strides)
+    return FakeTensor(mode, made, torch.device("cpu"))
 
 
 def _is_meta(leaf: Any) -> bool:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from modscope.data import Source
 from modscope.tracer import specs
-from modscope.tracer.looking import address_of, facts_of, has_others, is_batched, storage_of
+from modscope.tracer.looking import address_of, facts_of, has_others, is_batched, original_of, storage_of
 from modscope.tracer.tree import Captured
 
 
@@ -271,7 +271,10 @@ class Tensors:
         return self._memories.get(storage._cdata) is memory or self._borrowed(storage) is memory
 
     def _borrowed(self, storage: Any) -> Memory | None:
-        """The memory that was handed to Python, and came back as that of another tensor."""
+        """The memory that came back as that of another tensor, from Python or as an image without numbers."""
+        original = original_of(storage)
+        if original is not None:
+            return self._living(original._cdata)
         if not self._lent:
             return None
         address = address_of(storage)

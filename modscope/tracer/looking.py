@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import Any
+from weakref import ref as weak
 
 import torch
 from torch import Tensor
 from torch._C._functorch import get_unwrapped, is_batchedtensor, is_functorch_wrapped_tensor
+from torch.utils.weak import WeakIdKeyDictionary
 
 from modscope.tracer import specs
 from modscope.tracer.modes import past_functions
@@ -16,6 +18,7 @@ _tracing_state = torch._C._get_tracing_state
 _plain_facts = specs.facts
 _others = torch._C._len_torch_function_stack  # modes that would see us read; while ours handles an op, it is off
 _PLAIN = specs.PLAIN
+_originals: Any = WeakIdKeyDictionary()  # of memory without numbers: the memory it stands for
 _users = torch._C._storage_Use_Count
 _ALONE = 2  # users of a piece of memory: one tensor, and the storage by which we ask
 
@@ -67,3 +70,14 @@ def has_others(storage: Any) -> bool:
 def address_of(storage: Any) -> int:
     """Where the numbers begin; 0 where there are none."""
     return 0 if storage.device.type == "meta" else int(storage.data_ptr())  # so is that of a fake tensor
+
+
+def note_original(made: Tensor, of: Tensor) -> None:
+    """A tensor without numbers was made in the place of another: so is its memory in the place of that one's."""
+    _originals[_storage_of(made)] = weak(_storage_of(of))
+
+
+def original_of(storage: Any) -> Any:
+    """The memory that one without numbers stands for; None: it stands for itself."""
+    original = _originals.get(storage)
+    return None if original is None else original()

@@ -264,3 +264,39 @@ def test_operators_that_run_functions_run_without_numbers(width: int) -> None:
     with modscope.fake(), torch.no_grad():
         trace = modscope.trace(Either(), torch.zeros(width, width))
     assert trace.calls[0].output_shapes == ((width, width),)
+
+
+class SharedMemory(nn.Module):
+    """Writes and reads memory under several names, old ones and new ones."""
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.register_buffer("whole", torch.zeros(size, size))
+        self.register_buffer("part", self.whole[1:])
+        self.weight = nn.Parameter(torch.zeros(size, size))
+        self.flat = self.weight.data.view(-1)
+        self.held = [torch.zeros(size, size)]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        self.part.add_(x)
+        row = self.whole[2:]
+        row.mul_(2)
+        data, view = self.weight.data, self.held[0].view(-1)
+        data.sub_(1)
+        self.held[0].zero_()
+        return self.whole * 1, self.part * 2, self.flat * 3, self.weight * 4, view * 5
+
+
+@pytest.mark.parametrize("size", [4, 100])
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_memory_that_a_model_made_outside_shares_is_written_for_all_its_names(size: int, device: str) -> None:
+    real = modscope.trace(SharedMemory(size), torch.zeros(1))
+    with torch.device(device):
+        model = SharedMemory(size)
+    with modscope.fake():
+        trace = modscope.trace(model, torch.zeros(1))
+    sources, expected = ([[ref.source for ref in op.inputs] for op in each.ops] for each in (trace, real))
+    assert sources == expected
+    assert [note.path for note in trace.not_undone] == [note.path for note in real.not_undone]
+    written = [source.op for (source, *_), op in zip(sources, trace.ops, strict=True) if op.name == "mul"]
+    assert None not in written
