@@ -41,7 +41,7 @@ def refusal(
     if type(error) is not TypeError:
         return None
     codes = [frame.f_code for frame, _ in traceback.walk_tb(error.__traceback__)]
-    if codes[-1] is not _CALL_IMPL or codes.count(_CALL_IMPL) > 1:
+    if codes.count(_CALL_IMPL) > 1 or not (codes[-1] is _CALL_IMPL or _is_about(error, type(model).forward)):
         return None
     try:
         signature = inspect.signature(model.forward)
@@ -54,6 +54,11 @@ def refusal(
     except Exception:  # it has no signature, or reading it runs the user's code
         return None
     return None
+
+
+def _is_about(error: TypeError, forward: Any) -> bool:
+    """Whether Python says there that what a decorated forward hands on is not what the forward takes."""
+    return str(error).startswith(f"{getattr(inspect.unwrap(forward), '__qualname__', '')}() ")
 
 
 def missing(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from typing import Any
 
@@ -58,6 +59,21 @@ def test_inputs_that_are_missing_are_named() -> None:
     assert isinstance(caught.value, TypeError)
     assert "missing 1 required positional argument: 'mask'" in str(caught.value.__cause__)
     assert [call.path for call in modscope.partial_trace(caught.value).calls] == [""]
+
+
+def test_inputs_that_a_decorated_forward_lacks_are_named() -> None:
+    def decorated(forward: Any) -> Any:
+        @functools.wraps(forward)
+        def outer(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+            return forward(self, *args, **kwargs)
+
+        return outer
+
+    class Decorated(Tagger):
+        forward = decorated(Tagger.forward)
+
+    with pytest.raises(modscope.ModscopeError, match=r"Decorated\.forward\(x: .*needs inputs .*not given: mask$"):
+        modscope.trace(Decorated(), x)
 
 
 def test_inputs_that_the_forward_does_not_know_are_named() -> None:
