@@ -188,6 +188,7 @@ def _gives_no_views(name: str) -> bool:
 # Their schemas do not say that they may give views, as attributes (`.data`, `.T`) do.
 _MAY_SHARE = frozenset(
     [
+        "_unsafe_view",
         "align_tensors",
         "atleast_1d",
         "atleast_2d",

@@ -356,3 +356,11 @@ def differentiates(a: Tensor) -> Tensor:
 )
 def test_what_no_formula_knows_is_told_by_name(function: Callable[..., Any], shapes: list[Any], name: str) -> None:
     assert root(Run(function), *map(torch.ones, shapes)).unknown_flops == ((name, 1),)
+
+
+def test_memory_that_a_fused_path_views_counts_once() -> None:
+    with torch.no_grad():
+        trace = modscope.trace(nn.TransformerDecoderLayer(8, 2, 16, batch_first=True).eval(), x, x)
+    views = [op for op in trace.ops if op.name == "_unsafe_view"]
+    assert views
+    assert all(op.outputs[0].storage == op.inputs[0].storage for op in views)
