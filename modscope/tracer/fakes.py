@@ -21,15 +21,14 @@ from torch._subclasses.fake_tensor import (
     UnsupportedFakeTensorException,
     UnsupportedOperatorException,
 )
-from torch.utils._python_dispatch import _disable_current_modes
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 from modscope.errors import ModscopeError
 from modscope.tracer import specs
-from modscope.tracer.looking import note_original, storage_of
+from modscope.tracer.looking import note_original
 from modscope.tracer.modes import past_functions
 from modscope.tracer.places import kind_of
-from modscope.tracer.tree import active_fake_mode, capture
+from modscope.tracer.stand_ins import is_meta, stand_in
 
 # Constructors and masks compute with small tensors and branch on them (`linspace(0, rate, depth).tolist()`): up to
 # this many elements they stay real.
@@ -114,7 +113,7 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
                 raise
         else:
             made = [leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor)]
-            if not known or sum(tensor.numel() for tensor in made) > SMALL or any(map(_is_meta, made)):
+            if not known or sum(tensor.numel() for tensor in made) > SMALL or any(map(is_meta, made)):
                 return result
         return func(*args, **kwargs)
 
@@ -125,7 +124,7 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         try:
             if func is _EXPERTS and args[0].dtype == args[1].dtype != torch.bfloat16:
                 return self._imagine_experts(types, args, kwargs)
-            result = super().dispatch(func, types, args, kwargs)
+            result = self._answer(func, types, args, kwargs)
         except (UnsupportedOperatorException, UnsupportedFakeTensorException, NotImplementedError) as error:
             raise CannotBeFake(_refusal(func, error, _asking()[0])) from error
         except _NEEDS_DATA as error:
@@ -140,6 +139,18 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         if notes and notes.get(last := next(reversed(notes.data))) is result:
             del notes[last]
         return result
+
+    def _answer(self, func: Any, types: Sequence[type], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        try:
+            return super().dispatch(func, types, args, kwargs)
+        except (AssertionError, RuntimeError):  # by `.data =` a fake tensor may have been given memory with numbers
+            given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, FakeTensor)]
+            numbered = [tensor for tensor in given if not is_meta(tensor.untyped_storage())]
+            if not numbered:
+                raise
+        for tensor in numbered:
+            tensor.data = stand_in(tensor, self)
+        return super().dispatch(func, types, args, kwargs)
 
     def _imagine_experts(self, types: Sequence[type], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         """Without numbers torch multiplies groups of rows in bfloat16 alone; with numbers a CPU does in any dtype."""
@@ -216,70 +227,3 @@ def _refusal(func: Any, error: Exception, frame: FrameType) -> str:
         f"{frame.f_code.co_filename}:{frame.f_lineno} runs {func._schema.name}, which cannot be done under fake(): "
         f"{reason}{remedy}. Trace with real inputs outside fake(), or show the tree alone: inspect(model), --tree."
     )
-
-
-class StandIns:
-    """Fake tensors on the CPU in the place of those on the meta device, while a model runs under `fake()`.
-
-    Nothing is replaced outside of `fake()`, nor where nothing is on the meta device.
-    """
-
-    def __init__(self) -> None:
-        self._before: list[tuple[dict[str, Any], str, Tensor]] = []
-        self._made: dict[int, Tensor] = {}  # by id of the tensor replaced: ties are kept
-        self._memories: dict[int, torch.UntypedStorage] = {}  # by address of what they stand for
-
-    def take(self, model: nn.Module, inputs: Any) -> Any:
-        """Replace what the model holds; gives the inputs, with theirs replaced."""
-        mode = active_fake_mode()
-        if mode is None:
-            return inputs
-        for module in capture(model).alive_modules:
-            own = object.__getattribute__(module, "__dict__")
-            for space in (own.get("_parameters"), own.get("_buffers"), own):
-                for name, tensor in list(space.items()) if isinstance(space, dict) else ():
-                    if _is_meta(tensor) and not specs.is_lazy(tensor):  # those have no shape to stand in for
-                        self._before.append((space, name, tensor))
-                        space[name] = self._stand_in(tensor, mode)
-        if not any(map(_is_meta, tree_leaves(inputs))):
-            return inputs
-        return tree_map(lambda leaf: self._stand_in(leaf, mode) if _is_meta(leaf) else leaf, inputs)
-
-    def put_back(self) -> None:
-        """May be interrupted, and called again."""
-        for space, name, tensor in self._before:
-            space[name] = tensor
-
-    def _stand_in(self, tensor: Tensor, mode: FakeTensorMode) -> Tensor:
-        if id(tensor) not in self._made:
-            made: Tensor = stand_in(tensor, mode, self._image(tensor))
-            if isinstance(tensor, nn.Parameter):
-                made = nn.Parameter(made, tensor.requires_grad)
-            self._made[id(tensor)] = made.requires_grad_(tensor.requires_grad)
-        return self._made[id(tensor)]
-
-    def _image(self, tensor: Tensor) -> torch.UntypedStorage | None:
-        """What the stand-ins of all tensors of one memory share."""
-        memory = storage_of(tensor)
-        if memory is None:
-            return None
-        if memory._cdata not in self._memories:
-            image = torch.UntypedStorage(memory.nbytes(), device="meta")  # type: ignore[no-untyped-call]
-            self._memories[memory._cdata] = image
-        return self._memories[memory._cdata]
-
-
-def stand_in(tensor: Tensor, mode: FakeTensorMode, memory: torch.UntypedStorage | None = None) -> FakeTensor:
-    """A fake tensor on the CPU for one on the meta device; `memory` is what it shares with others."""
-    shape, strides = tensor.shape, tensor.stride()
-    with _disable_current_modes():
-        if memory is None:
-            made = torch.empty_strided(shape, strides, dtype=tensor.dtype, device="meta")
-        else:
-            made = torch.empty(0, dtype=tensor.dtype, device="meta")
-            made.set_(memory, tensor.storage_offset(), shape, strides)
-    return FakeTensor(mode, made, torch.device("cpu"))
-
-
-def _is_meta(leaf: Any) -> bool:
-    return isinstance(leaf, Tensor) and leaf.device.type == "meta"

@@ -10,11 +10,11 @@ from typing import Any
 from torch import Tensor, nn
 
 from modscope.data import Recorded, Trace
-from modscope.tracer.fakes import StandIns
 from modscope.tracer.inputs import check, refusal
 from modscope.tracer.recorder import Recorder
 from modscope.tracer.restore import ModelState
 from modscope.tracer.shared import collector
+from modscope.tracer.stand_ins import StandIns
 from modscope.tracer.switches import Switches
 from modscope.tracer.values import describe
 from modscope.tracer.writes import Change, Versions

@@ -300,3 +300,44 @@ def test_memory_that_a_model_made_outside_shares_is_written_for_all_its_names(si
     assert [note.path for note in trace.not_undone] == [note.path for note in real.not_undone]
     written = [source.op for (source, *_), op in zip(sources, trace.ops, strict=True) if op.name == "mul"]
     assert None not in written
+
+
+def test_a_lazy_module_on_the_meta_device_becomes_whole_there() -> None:
+    with torch.device("meta"):
+        model = nn.Sequential(nn.LazyLinear(300), nn.LazyBatchNorm1d())
+    for _ in range(2):
+        with modscope.fake():
+            trace = modscope.trace(model, torch.zeros(5, 200))
+        assert [call.output_shapes for call in trace.calls[1:]] == [((5, 300),)] * 2
+    kept = [*model.parameters(), *model.buffers()]
+    assert {type(tensor).__name__ for tensor in kept} == {"Parameter", "Tensor"}
+    assert {str(tensor.device) for tensor in kept} == {"meta"}
+    assert sum(parameter.numel() for parameter in model.parameters()) == trace.tree.total_params == 60_900
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_numbers_may_be_given_to_a_parameter_without_any(device: str) -> None:
+    class Tied(nn.Linear):
+        def forward(self, x: Tensor) -> Tensor:
+            self.weight.data = torch.ones(4, 100)
+            return super().forward(x)
+
+    with torch.device(device):
+        model = Tied(100, 200, bias=False)
+    with modscope.fake():
+        trace = modscope.trace(model, torch.zeros(2, 100))
+    assert trace.calls[0].output_shapes == ((2, 4),)
+    assert [op.name for op in trace.ops] == ["ones", "data", "linear"]
+    assert trace.ops[-1].inputs[1].source.op == 1
+
+
+def test_packing_a_sequence_without_numbers_is_named_with_its_line_and_a_way_out() -> None:
+    class Packs(nn.Module):
+        def forward(self, x: Tensor, lengths: Tensor) -> Any:
+            return nn.utils.rnn.pack_padded_sequence(x, lengths)
+
+    with (
+        modscope.fake(),
+        pytest.raises(modscope.ModscopeError, match=r"test_fake.py:\d+ asks for .*pack_padded.* smaller configuration"),
+    ):
+        modscope.trace(Packs(), torch.zeros(5, 3, 1000), torch.tensor([5, 3, 2]))
