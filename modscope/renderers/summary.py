@@ -168,7 +168,7 @@ def _run_facts(trace: Trace) -> Iterator[str]:
             names = ", ".join(name if count == 1 else f"{name} × {count}" for name, count in sorted(unknown.items()))
             yield f"not counted {visible(names)}: no formula knows them"
         made, peak = trace.activation_bytes, trace.peak_activation_bytes
-        yield f"activations {scaled(made)}B, at most {scaled(peak)}B at once"
+        yield f"activations {scaled(made)}B; without a backward, at most {scaled(peak)}B at once"
     yield from _escapes(trace)
     for title, notes in (("blind spot", trace.blind_spots), ("not undone", trace.not_undone)):
         for note in notes:
