@@ -54,7 +54,12 @@ def _bytes(argument: Any) -> Any:
     """A tensor of the same memory for a storage, anything else as it is."""
     if isinstance(argument, torch.TypedStorage):
         argument = argument._untyped_storage
-    return past_modes(_bytes_of, argument) if isinstance(argument, torch.UntypedStorage) else argument
+    if not isinstance(argument, torch.UntypedStorage):
+        return argument
+    try:
+        return past_modes(_bytes_of, argument)
+    except RuntimeError:  # its size is a symbol
+        return argument
 
 
 def _bytes_of(storage: torch.UntypedStorage) -> Tensor:

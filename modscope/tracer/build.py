@@ -243,7 +243,8 @@ class _Builder:
         spec, memory = self._spec(ref), ref.memory
         storage = len(self._spans) if memory is None else self._storages.setdefault(id(memory), len(self._spans))
         if storage == len(self._spans):
-            self._spans.append([spec.nbytes if memory is None else memory.nbytes, source.op, source.op])
+            nbytes = spec.nbytes if memory is None else specs.number(memory.nbytes)
+            self._spans.append([nbytes, source.op, source.op])
         known = self._refs[id(ref)] = _make_ref(len(self._refs), spec, source, storage, ref.version)
         return known
 
@@ -259,9 +260,12 @@ class _Builder:
             return self._standing_specs[ref.standing]
         if type(facts) is TensorSpec:
             return facts
-        spec = self._specs.get(facts)
-        if spec is None:
-            spec = self._specs[facts] = specs.plain_spec(facts)
+        try:
+            spec = self._specs.get(facts)
+            if spec is None:
+                spec = self._specs[facts] = specs.plain_spec(facts)
+        except TypeError:  # a size that is a symbol has no hash
+            spec = specs.plain_spec(facts)
         return spec
 
     def _not_undone(self) -> Iterator[Note]:

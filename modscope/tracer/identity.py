@@ -159,6 +159,7 @@ class Tensors:
         if made is not given:
             memory = of.memory or self._remember(given, of)
             source = Shared("unknown", of=of.source) if isinstance(of.source, Source) else of.source
+            self.forget(made)
             self.known[id(made)] = _ref(weak(made), facts_of(made), source, of.standing, memory, of.version)
             if memory is not None:
                 memory.members.append(id(made))

@@ -84,11 +84,13 @@ def _spec(
 
 
 def _sizes(shape: Any) -> Shape:
-    """Plain ints. A symbolic size (dynamic shapes) takes the number it stands for, -1 where there is none."""
-    return tuple(size if type(size) is int else _hint(size) for size in shape)
+    return tuple(size if type(size) is int else number(size) for size in shape)
 
 
-def _hint(size: Any) -> int:
+def number(size: Any) -> int:
+    """A plain int. A symbolic size (dynamic shapes) takes the number it stands for, -1 where there is none."""
+    if type(size) is int:
+        return size
     hint = getattr(getattr(size, "node", None), "hint", None)
     return hint if isinstance(hint, int) else -1
 

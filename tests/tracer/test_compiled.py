@@ -10,8 +10,10 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.fx.experimental.proxy_tensor import make_fx
 
 import modscope
+from modscope.data import Trace
 
 Forward = Callable[[Any, Tensor], Tensor]
 
@@ -130,3 +132,15 @@ assert not hasattr(dynamo.__spec__.loader, "__dict__") or "exec_module" not in v
 def test_a_compiler_that_the_forward_is_the_first_to_load_stays_out() -> None:
     done = subprocess.run([sys.executable, "-c", FIRST_USE], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def traced_with_symbols(model: Model, x: Tensor) -> Tensor:
+    weight = model.linear.weight.detach()
+    return make_fx(lambda x, w: (x @ w.T).relu().view(-1), tracing_mode="symbolic")(x, weight)(x, weight)
+
+
+def test_sizes_that_are_symbols_are_told_as_numbers() -> None:
+    model = Model(traced_with_symbols)
+    trace = modscope.trace(model, torch.ones(2, 3))
+    assert [op.outputs[0].spec.shape for op in trace.ops if op.name == "relu"] == [(2, 3)] * 2
+    assert Trace.from_json(trace.to_json()) == trace

@@ -341,3 +341,16 @@ def test_packing_a_sequence_without_numbers_is_named_with_its_line_and_a_way_out
         pytest.raises(modscope.ModscopeError, match=r"test_fake.py:\d+ asks for .*pack_padded.* smaller configuration"),
     ):
         modscope.trace(Packs(), torch.zeros(5, 3, 1000), torch.tensor([5, 3, 2]))
+
+
+class GivenMemory(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.device("meta"):
+            linear = nn.Linear(3, 3)
+        return linear.to_empty(device="cpu")(x)  # type: ignore[no-any-return]
+
+
+def test_a_module_made_in_a_forward_is_given_memory_as_in_a_plain_run() -> None:
+    with modscope.fake():
+        trace = modscope.trace(GivenMemory(), torch.ones(2, 3))
+    assert trace.calls[0].output_shapes == ((2, 3),)
