@@ -41,7 +41,7 @@ class Call:
     gradients: CallGradients | None = None
     flops: int | None = None  # of the ops in it, known ones only; None: costs were not computed
     macs: int | None = None
-    backward_flops: int | None = None  # of the gradients of all that needs one; None: not asked
+    backward_flops: int | None = None  # of what gradients came back through; None: not asked
     unknown_flops: tuple[tuple[str, int], ...] = ()  # ops in it whose FLOPs, of those asked for, are not known
     seconds: float | None = field(default=None, compare=False)
 

@@ -24,12 +24,13 @@ from modscope.data import (
 from modscope.data.quick import quick
 from modscope.findings import Location
 from modscope.tracer import specs
-from modscope.tracer.costs import Costs, with_costs
+from modscope.tracer.costs import Cost, Costs, with_costs
 from modscope.tracer.failures import Failure, named
 from modscope.tracer.figures import Figures
 from modscope.tracer.identity import Ref, Shared
 from modscope.tracer.ops import OpRow
 from modscope.tracer.places import Place, location
+from modscope.tracer.reached import Reached
 from modscope.tracer.shared import collector
 from modscope.tracer.tree import Captured
 from modscope.tracer.values import packed, refs, text_of, value_of
@@ -89,14 +90,12 @@ class _Builder:
         rows = self._rows
         for index, call in enumerate(rows.calls):
             call.number = index
-        for name, ref in self._root_inputs():
-            if isinstance(ref.source, Source):
-                self._inputs.setdefault(id(ref.source), Source("input", name=name))
+        for name, ref in filter(lambda each: isinstance(each[1].source, Source), self._root_inputs()):
+            self._inputs.setdefault(id(ref.source), Source("input", name=name))
         calls = tuple(self._calls())
         ops = tuple(self._op(index, row) for index, row in enumerate(rows.ops))
         if rows.recorded.costs:
-            costs = Costs(self._spec, rows.recorded.backward)
-            calls, ops = with_costs(calls, ops, [costs.of(row) for row in rows.ops], rows.recorded.backward)
+            calls, ops = with_costs(calls, ops, self._costs(), rows.recorded.backward)
         first = rows.captured.registered
         ran = dict.fromkeys(call.module for call in rows.calls if call.module >= first)
         infos = rows.captured.infos if ran else ()
@@ -114,6 +113,15 @@ class _Builder:
             ),
             "not_undone": tuple(self._not_undone()),
         }
+
+    def _costs(self) -> list[Cost]:
+        rows, backward = self._rows, self._rows.recorded.backward
+        costs = list(map(Costs(self._spec, backward).of, rows.ops))
+        if backward:
+            arrived = [number for number, gradient in rows.figures.gradients.items() if gradient.arrived]
+            reached = Reached(rows.calls, rows.ops, self._ref, arrived)
+            costs = [cost if row in reached else Cost(cost.flops, 0) for row, cost in zip(rows.ops, costs, strict=True)]
+        return costs
 
     def _root_inputs(self) -> Any:
         for row in self._rows.calls:

@@ -63,7 +63,7 @@ class Costs:
     def of(self, row: OpRow) -> Cost:
         """What one op costs; rows come in the order in which they ran."""
         if self._is_more(row):
-            multiplies = _differentiates(row) or _may_multiply(row.function.function, row.function.name)
+            multiplies = differentiates(row) or _may_multiply(row.function.function, row.function.name)
             return UNKNOWN if multiplies and not row.function.escape else NOTHING
         key = row.function, _key(row.args, self._spec), _key(tuple(row.kwargs.items()), self._spec)
         cost = self._known.get(key)
@@ -86,7 +86,7 @@ class Costs:
         given = (ref for each in (*row.args, *row.kwargs.values()) for ref in refs(each))
         if row.function.escape or next(given, None) is None:
             return NOTHING
-        if _differentiates(row):
+        if differentiates(row):
             return UNKNOWN  # what runs then depends on the graph, which is gone
         try:
             return self._run(row, "meta")
@@ -237,7 +237,8 @@ def _key(row: Any, spec: Callable[[Ref], TensorSpec]) -> Any:
     return type(row), row
 
 
-def _differentiates(row: OpRow) -> bool:
+def differentiates(row: OpRow) -> bool:
+    """Whether an op runs a backward."""
     return row.function.differentiates or row.function.function is torch.autograd.grad
 
 

@@ -364,3 +364,63 @@ def test_memory_that_a_fused_path_views_counts_once() -> None:
     views = [op for op in trace.ops if op.name == "_unsafe_view"]
     assert views
     assert all(op.outputs[0].storage == op.inputs[0].storage for op in views)
+
+
+class Branches(nn.Module):
+    """Two heads on one body, each of which costs 2 * 4 * 8 * 8 FLOPs; the body's input needs no gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.body, self.head, self.other = (nn.Linear(8, 8, bias=False) for _ in range(3))
+        self.matrix = nn.Parameter(torch.randn(8, 8))
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        self.hidden = self.body(x)
+        aside = self.hidden.detach() @ self.matrix
+        return self.head(self.hidden), self.other(self.hidden), aside
+
+
+ONE = 2 * 4 * 8 * 8
+
+
+def _double(output: tuple[Tensor, ...], model: Branches) -> None:
+    Doubled.apply(output[0]).sum().backward()
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        half = x / 2
+        return half * 4
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        return gradients[0] * 2
+
+
+@pytest.mark.parametrize(
+    ("backward", "expected"),
+    [
+        (lambda output, model: (output[0] + output[1] + output[2]).sum().backward(), [1, 2, 2, 1]),
+        (lambda output, model: output[0].sum().backward(), [1, 2, 0, 0]),
+        (lambda output, model: (output[1].detach() + output[2]).sum().backward(), [0, 0, 0, 1]),
+        (lambda output, model: model.hidden.sum().backward(), [1, 0, 0, 0]),
+        (lambda output, model: torch.autograd.backward([output[1].sum()]), [1, 0, 2, 0]),
+        (lambda output, model: torch.autograd.grad(output[0].sum(), [model.body.weight]), [1, 2, 0, 0]),
+        (lambda output, model: torch.vmap(torch.sum)(output[0])[0].backward(), [1, 2, 0, 1]),
+        (_double, [1, 2, 0, 0]),
+        (lambda output, model: None, [1, 2, 2, 1]),
+    ],
+    ids=["all", "one", "aside", "attribute", "backward", "grad", "vmap", "function", "none"],
+)
+def test_a_branch_that_no_gradient_came_back_through_costs_no_backward(
+    backward: Callable[[Any, Branches], Any], expected: list[int]
+) -> None:
+    model = Branches()
+    with modscope.record(model, costs=True, backward=True) as recorder:
+        backward(model(torch.randn(4, 8)), model)
+    counted = {op.owner + op.name: op.backward_flops for op in recorder.trace.ops if op.flops}
+    assert [(flops or 0) // ONE for flops in counted.values()] == [expected[0], expected[3], *expected[1:3]]
+    root, *calls = recorder.trace.calls
+    assert [call.backward_flops for call in calls] == [each * ONE for each in expected[:3]]
+    assert root.backward_flops == sum(expected) * ONE
