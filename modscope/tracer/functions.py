@@ -50,7 +50,8 @@ class Function:
 
     `fresh`: its outputs never share memory with its inputs; `rebinds`: it gives a tensor other memory; `marks`: it
     changes no numbers, but what autograd makes of a tensor; `fills`: it fills a container that it is given; `lends`:
-    it hands memory to Python; `higher`: it runs functions; `differentiates`: it gives nothing, and fills gradients.
+    it hands memory to Python; `higher`: it runs functions; `differentiates`: it gives nothing, and fills gradients;
+    `kernel`: it was seen below Python.
     """
 
     __slots__ = (
@@ -70,15 +71,15 @@ class Function:
         "writes",
     )
 
-    def __init__(self, function: Any) -> None:
+    def __init__(self, function: Any, kernel: bool = False) -> None:
         self.name = _name(function)
-        self.kernel = isinstance(function, torch._ops.OpOverload)  # seen below Python
+        self.kernel = kernel
         self.escape = self.name in ESCAPES
         self.lends = self.name in _LEND
         self.writes = _writes(function, self.name)
         self.fresh = _is_fresh(function, self.name)
         self.higher = isinstance(function, torch._ops.HigherOrderOperator)
-        self.differentiates = self.name == "backward" and not self.kernel
+        self.differentiates = self.name == "backward" and not isinstance(function, _OPERATORS)
         self.fills = self.name == "__deepcopy__"
         self.rebinds = self.name in _REBINDS and self.writes is not None
         self.marks = self.name in _NO_WRITES or (self.name == "requires_grad" and self.writes is not None)
@@ -102,10 +103,8 @@ def _name(function: Any) -> str:
 
 def _writes(function: Any, name: str) -> Writes | None:
     """How to find the tensors that a call writes in place; None: it writes none."""
-    if isinstance(function, torch._ops.OpOverload):
-        arguments = function._schema.arguments
-        written = tuple(each.name for each in arguments if each.alias_info is not None and each.alias_info.is_write)
-        return _named(tuple(each.name for each in arguments), written) if written else None
+    if isinstance(function, _OPERATORS):
+        return _written_by_schema(function)
     if getattr(function, "__name__", None) == "__set__":
         return _first if name in ("data", "requires_grad") else None
     if name.startswith("__"):
@@ -122,6 +121,21 @@ def _writes(function: Any, name: str) -> Writes | None:
     return _hidden(names, _HIDDEN[name]) if name in _HIDDEN else None
 
 
+def _written_by_schema(operator: Any) -> Writes | None:
+    """Of an operator, or of one with overloads: those write the same argument, if any, or one of another name."""
+    packet = isinstance(operator, torch._ops.OpOverloadPacket)
+    overloads = [getattr(operator, name) for name in operator.overloads()] if packet else [operator]
+    names: tuple[str, ...] = ()
+    written: dict[str, None] = {}
+    for arguments in (each._schema.arguments for each in overloads):
+        targets = [each for each in arguments if each.alias_info is not None and each.alias_info.is_write]
+        written.update((each.name, None) for each in targets if each.name != "out")  # that is looked for at every call
+        if not names and not all(each.is_out for each in targets):
+            names = tuple(each.name for each in arguments)
+    return _named(names, tuple(written)) if written else None
+
+
+_OPERATORS = (torch._ops.OpOverload, torch._ops.OpOverloadPacket)
 _REBINDS = frozenset({"data", "set_"})
 _QUESTIONS = frozenset({"__int__", "__index__", "__invert__", "__iter__", "__init__"})
 _BUILTIN_ARGUMENTS = {

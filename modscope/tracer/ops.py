@@ -69,6 +69,7 @@ class OpLog:
         self._rows = rows
         self._numbers = numbers
         self.functions: dict[Any, Function] = {}
+        self._kernels: dict[Any, Function] = {}
 
     def function(self, func: Any) -> Function:
         """What there is to know of a torch function."""
@@ -78,6 +79,13 @@ class OpLog:
                 known = self.functions[func] = Function(func)
         except TypeError:  # not hashable
             return Function(func)
+        return known
+
+    def kernel(self, func: Any) -> Function:
+        """The same of an operator that was seen below Python."""
+        known = self._kernels.get(func)
+        if known is None:
+            known = self._kernels[func] = Function(func, kernel=True)
         return known
 
     def ran(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any], output: Any) -> None:
@@ -223,7 +231,7 @@ class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         log = self._log
-        function = log.function(func)
+        function = log.kernel(func)
         pending = log.begin(function, args, kwargs)
         output = past_functions(partial(func, **kwargs), *args)  # or function modes would see what is below them
         if pending is None:

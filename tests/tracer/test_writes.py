@@ -265,3 +265,26 @@ def test_numbers_that_were_copied_meanwhile_share_nothing() -> None:
 
     trace = _traced(forward)
     assert [op.inputs[0].source.kind for op in trace.ops if op.name == "mul"] == ["unknown"]
+
+
+@torch.library.custom_op("modscope_tests::halve", mutates_args={"x"})
+def halve(times: int, x: Tensor) -> None:
+    x.div_(2**times)
+
+
+def test_operators_that_python_calls_by_hand_are_ops_like_any() -> None:
+    def forward(model: Any, x: Tensor) -> None:
+        hidden = torch.ops.aten.mul(x, 2)
+        torch.ops.aten.zeros([2])
+        torch.ops.modscope_tests.halve(1, hidden)
+        torch.ops.aten.relu.default(hidden)
+        halve(1, hidden)
+        torch.ops.aten.neg.default(hidden)
+        torch.ops.aten.sort.values(x, values=hidden, indices=torch.zeros(3, 3, dtype=torch.long))
+        torch.ops.aten.abs(hidden)
+
+    trace = _traced(forward)
+    kinds = [(op.name, op.kind) for op in trace.ops]
+    assert kinds == [(name, "factory" if name == "zeros" else "op") for name, _ in kinds]
+    assert [name for name, _ in kinds] == ["mul", "zeros", "halve", "relu", "halve", "neg", "zeros", "sort", "abs"]
+    assert [_sources(trace, name) for name in ("relu", "neg", "abs")] == [[[2]], [[4]], [[7]]]
