@@ -10,6 +10,7 @@ class, and of that the tensors are recorded, and what holds tensors. None of its
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple
@@ -100,6 +101,9 @@ class _Reader:
         except Exception:  # a class of the user's that answers no question
             inside = None
         if inside is None:
+            number = _number(value, kind)
+            if number is not None:
+                return number
             return self._open(value, kind, above) if self._opens else Unknown(name_of(kind))
         items, keys = inside
         above = (*above, id(value))
@@ -162,6 +166,14 @@ def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None
         found = dict(_fields(value, kind))
         return found.values(), found
     return _registered(value, kind)
+
+
+def _number(value: Any, kind: type) -> Any:
+    """The plain value of one of NumPy's."""
+    if not issubclass(kind, getattr(sys.modules.get("numpy"), "generic", ())):
+        return None
+    plain = value.item()
+    return plain if type(plain) in ATOMS else None
 
 
 def _field_names(kind: type) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
@@ -424,3 +425,14 @@ def test_a_branch_that_no_gradient_came_back_through_costs_no_backward(
     root, *calls = recorder.trace.calls
     assert [call.backward_flops for call in calls] == [each * ONE for each in expected[:3]]
     assert root.backward_flops == sum(expected) * ONE
+
+
+def test_numpys_numbers_are_numbers() -> None:
+    def forward(x: Tensor) -> Tensor:
+        larger = F.interpolate(x, scale_factor=(np.float64(2), np.float32(2)))
+        return F.conv2d(larger, torch.ones(1, 1, 3, 3), padding=np.int64(1))
+
+    call = root(Run(forward), torch.ones(1, 1, 4, 4))
+    assert (call.flops, call.unknown_flops) == (2 * 9 * 64, ())
+    trace = modscope.trace(Run(forward), torch.ones(1, 1, 4, 4))
+    assert ("scale_factor", "(2.0, 2.0)") in trace.ops[0].arguments
