@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import ScriptObject, Tensor, nn
 
+from modscope.tracer.opened import ordinary
 from modscope.tracer.specs import is_parameter
 
 # Values that hold nothing of interest. Most attributes are of these types, so they are passed over first.
@@ -69,7 +70,7 @@ def inside(value: Any) -> Iterator[tuple[str, Any]]:
 def _kind(value: Any) -> str:
     """How a value is looked into; "" for one that is not."""
     cls = type(value)
-    if cls in SIMPLE:
+    if ordinary(cls) and cls in SIMPLE:
         return ""
     if issubclass(cls, nn.Module):
         return "module"

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from modscope.tracer.hidden import SIMPLE
+from modscope.tracer.opened import among
 from modscope.tracer.sources import see
 
 _of_any_module = vars(nn.Module())
@@ -23,6 +24,7 @@ class Kind:
     """What is the same for all modules of one class, read at the first of them."""
 
     def __init__(self, cls: type, own: dict[str, Any]) -> None:
+        self._cls = cls  # its id tells it apart as long as it lives
         self.seen = see(cls)
         names = tuple(name for name in own if name not in STANDARD)
         self._length = len(own)
@@ -45,7 +47,7 @@ class Kind:
                 return _extra_repr(module), False
             if self._texts is not None:
                 return self._shared_text(module, attributes, parameters)
-            plain = SIMPLE.issuperset(map(type, attributes))
+            plain = among(SIMPLE, attributes)
             return "" if self._silent else _extra_repr(module), plain
         return _extra_repr(module), False
 

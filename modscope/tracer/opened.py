@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from types import FunctionType, GetSetDescriptorType, MemberDescriptorType, MethodType, ModuleType
 from typing import Any
 
@@ -19,6 +19,19 @@ HOLD_NOTHING = ATOMS | {type, FunctionType, MethodType, ModuleType}
 BUILT_IN: tuple[Any, ...] = (dict, tuple, list, set, frozenset, deque)
 
 Way = Callable[[Any, int], list[tuple[str, Any]]]
+
+
+def ordinary(kind: type) -> bool:
+    """Whether a class can be looked up in a set of classes: a metaclass may refuse to have it hashed."""
+    return type(kind).__hash__ is type.__hash__
+
+
+def among(kinds: frozenset[Any], values: Iterable[Any]) -> bool:
+    """Whether all of these are of those classes."""
+    try:
+        return kinds.issuperset(map(type, values))
+    except Exception:  # one refuses to be hashed
+        return False
 
 
 def way_into(kind: type) -> Way | None:
@@ -59,7 +72,7 @@ def holds_nothing(value: Any, kind: type, most: int) -> bool:
     for base in BUILT_IN:
         if issubclass(kind, base):
             items = dict.values(value) if base is dict else base.__iter__(value)
-            return base.__len__(value) > most or HOLD_NOTHING.issuperset(map(type, items))
+            return base.__len__(value) > most or among(HOLD_NOTHING, items)
     return False
 
 

@@ -67,7 +67,7 @@ class Captured:
         self.wrapped: list[nn.Module] = []  # what modules made by torch.jit.trace hand everything on to
         self.lazy: list[int] = []  # numbers of tensors whose shape was not known yet
         self._not_plain: deque[tuple[int, dict[str, Any]]] = deque()  # modules whose attributes must be searched
-        self._kinds: dict[type, Kind] = {}
+        self._kinds: dict[int, Kind] = {}  # by id: a class may refuse to be hashed
         self._generators: Generators | None = None  # as they were before the user's code ran
         self.rows = Rows()
         self._fake = active_fake_mode() is not None
@@ -193,9 +193,9 @@ class Captured:
             if buffers:
                 self._number_buffers(number, buffers, passing)
             cls = type(module)
-            kind = kinds.get(cls)
+            kind = kinds.get(id(cls))
             if kind is None:
-                kind = kinds[cls] = Kind(cls, own)
+                kind = kinds[id(cls)] = Kind(cls, own)
             if kind.runs_code and self._generators is None:
                 self._generators = Generators()
             text, plain = kind.look(module, own, len(given))

@@ -24,7 +24,7 @@ from torch.utils import _pytree
 from modscope.data import Constant, Nested, TensorRef, Value
 from modscope.tracer.identity import Ref
 from modscope.tracer.modes import past_functions
-from modscope.tracer.opened import ATOMS, BUILT_IN, HOLD_NOTHING, Way, holds_nothing, way_into
+from modscope.tracer.opened import ATOMS, BUILT_IN, HOLD_NOTHING, Way, among, holds_nothing, ordinary, way_into
 
 DEEPEST = 64  # containers inside one another; deeper ones are recorded by type
 MOST = 20_000  # items of one value; containers that share containers have exponentially many
@@ -59,11 +59,13 @@ Refer = Callable[[Tensor], Ref]
 def describe(value: Any, refer: Refer, opens: bool = True) -> Any:
     """The row of a value. Unknown objects are never iterated, compared or measured; `opens`: plain ones are opened."""
     kind = type(value)
+    if not ordinary(kind):
+        return _Reader(refer, opens).read(value, ())
     if kind in ATOMS:
         return value
     if kind in PLAIN_TENSORS:
         return refer(value)
-    if (kind is tuple or kind is list) and len(value) < MOST and _LEAVES.issuperset(map(type, value)):
+    if (kind is tuple or kind is list) and len(value) < MOST and among(_LEAVES, value):
         return Held(kind.__name__, tuple([refer(each) if type(each) in PLAIN_TENSORS else each for each in value]))
     return _Reader(refer, opens).read(value, ())
 
@@ -82,7 +84,7 @@ class _Reader:
 
     def read(self, value: Any, above: tuple[int, ...]) -> Any:
         kind = type(value)
-        if kind in ATOMS:
+        if ordinary(kind) and kind in ATOMS:
             return value
         if issubclass(kind, Tensor):
             self._tensors += 1
@@ -131,11 +133,11 @@ class _Reader:
         found: dict[str, Any] = {}
         for name, item in () if way is None else way(value, self._looks):
             cls = type(item)
-            if cls in HOLD_NOTHING:
+            if ordinary(cls) and cls in HOLD_NOTHING:
                 continue
             self._looks -= 1
             before = self._tensors
-            if cls in PLAIN_TENSORS:
+            if ordinary(cls) and cls in PLAIN_TENSORS:
                 self._tensors += 1
                 row = self._refer(item)
             else:

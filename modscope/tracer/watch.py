@@ -108,7 +108,10 @@ class Watch:
                 output = self._with_care(row, module, args, kwargs)
             else:
                 output = self._original(module, *args, **kwargs) if kwargs else self._original(module, *args)
-            row.outputs = self._refer(output) if type(output) in PLAIN_TENSORS else self._described(output)
+            try:
+                row.outputs = self._refer(output) if type(output) in PLAIN_TENSORS else self._described(output)
+            except TypeError:  # its class refuses to be hashed
+                row.outputs = self._described(output)
             if self._backward is not None:
                 tensors: list[torch.Tensor] = []
                 describe(output, tensors.append, opens=False)  # type: ignore[arg-type]
@@ -169,10 +172,14 @@ class Watch:
         row.grad = _grad_enabled()
         row.during_backward = _graph_task() != -1
         refer = self._refer
-        if len(args) == 1 and type(args[0]) in PLAIN_TENSORS:  # as most calls have it
-            row.inputs = (refer(args[0]),)
-        else:
-            row.inputs = tuple([refer(each) if type(each) in PLAIN_TENSORS else self._described(each) for each in args])
+        try:
+            if len(args) == 1 and type(args[0]) in PLAIN_TENSORS:  # as most calls have it
+                row.inputs = (refer(args[0]),)
+            else:
+                described = self._described
+                row.inputs = tuple([refer(each) if type(each) in PLAIN_TENSORS else described(each) for each in args])
+        except TypeError:  # a class that refuses to be hashed
+            row.inputs = tuple(map(self._described, args))
         if kwargs:
             row.names = tuple(kwargs)
             row.inputs += tuple(map(self._described, kwargs.values()))
@@ -187,7 +194,7 @@ class Watch:
 
     def _described(self, value: Any) -> Any:
         try:
-            return self._refer(value) if type(value) in PLAIN_TENSORS else describe(value, self._refer)
+            return describe(value, self._refer)
         except Exception as error:  # the model must not suffer for it
             self.recorder.puzzled("what a call received or gave", error)
             return Unknown(name_of(type(value)))

@@ -34,6 +34,16 @@ class WrongFields(tuple[Any, ...]):
     _fields = 5
 
 
+class Unhashable(type):
+    def __eq__(cls, other: object) -> bool:
+        return cls is other
+
+
+@dataclass
+class Box(metaclass=Unhashable):
+    tensor: Tensor
+
+
 class Raising:
     """A dataclass field's descriptor."""
 
@@ -53,7 +63,15 @@ class HalfReadable:
 
 
 @pytest.mark.parametrize(
-    "value", [Fields((torch.zeros(2, 3),)), WrongFields((torch.zeros(2, 3),)), HalfReadable(torch.zeros(2, 3))]
+    "value",
+    [
+        Fields((torch.zeros(2, 3),)),
+        WrongFields((torch.zeros(2, 3),)),
+        HalfReadable(torch.zeros(2, 3)),
+        Box(torch.zeros(2, 3)),
+        [Box(torch.zeros(2, 3))],
+        {"box": (Box(torch.zeros(2, 3)), 1)},
+    ],
 )
 def test_a_container_whose_class_raises_is_passed_through_and_its_tensor_is_seen(value: Any) -> None:
     trace = modscope.trace(Gives(), value)

@@ -1,5 +1,6 @@
 """Modules whose Python protocols bite."""
 
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 import torch
@@ -42,6 +43,31 @@ def everything_is_equal() -> Any:
 def unhashable() -> Any:
     """__hash__ = None."""
     return _with(__hash__=None, __eq__=lambda self, other: self is other)
+
+
+class _Unhashable(type):
+    def __eq__(cls, other: object) -> bool:
+        return cls is other
+
+
+@dataclass
+class _Held(metaclass=_Unhashable):
+    held: Any
+
+
+class _UnhashableClass(nn.Module, metaclass=_Unhashable):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(3, 3)
+        self.kept = [_Held(torch.zeros(2)), 1]
+
+    def forward(self, x: Tensor, held: Any) -> Any:
+        return _Held(self.fc(x)), self.fc(held.held)
+
+
+def class_unhashable() -> Any:
+    """Their classes cannot be hashed, nor can those of what they are given, keep and give."""
+    return _UnhashableClass(), (torch.randn(2, 3), _Held(torch.randn(1, 3)))
 
 
 def hash_raises() -> Any:
