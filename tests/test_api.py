@@ -29,8 +29,10 @@ def test_an_input_size_is_a_shape_a_number_or_shapes(size: Any, shapes: list[tup
     ("asked", "message"),
     [
         (lambda trace: modscope.summary(trace, depth=-1).__str__(), "depth is -1; 0 shows the root alone"),
+        (lambda trace: modscope.summary(trace, depth="2").__str__(), "depth is '2'; 0 shows the root alone"),
         (lambda trace: modscope.render(trace.tree, "dot", depth=-1), "depth is -1; 0 shows the root alone"),
         (lambda trace: modscope.render(trace, "html", depth=-1), "depth is -1; 0 shows the root alone"),
+        (lambda trace: modscope.render(trace, "svg", depth=1.5), "depth is 1.5; 0 shows the root alone"),
         (lambda trace: modscope.compare(trace.tree), r"compare\(\) reads a Trace, not a ModuleTree"),
         (lambda trace: modscope.dataflow(trace.tree), r"dataflow\(\) reads a Trace, not a ModuleTree"),
         (lambda trace: modscope.module_graph(nn.ReLU()), "reads a Trace or ModuleTree, not a ReLU"),

@@ -1,7 +1,7 @@
 """Trace -> networkx graphs, and the tree held against what ran."""
 
 from modscope.graph.comparison import HOLDERS, Comparison, Reordered, Reused, compare
-from modscope.graph.flow import dataflow
+from modscope.graph.flow import check_depth, dataflow
 from modscope.graph.folding import contents, fold
 from modscope.graph.glue import join_glue
 from modscope.graph.registered import module_graph
@@ -11,6 +11,7 @@ __all__ = [
     "Comparison",
     "Reordered",
     "Reused",
+    "check_depth",
     "compare",
     "contents",
     "dataflow",

@@ -38,12 +38,11 @@ def dataflow(
     `location`, `escape`; the others `spec`. Edge attribute: `tensors`, the TensorRefs that pass.
 
     A call that only hands its inputs on (Identity, Dropout outside training) stands between producer and reader.
-    Raises ModscopeError for an unknown level or a negative depth.
+    Raises ModscopeError for an unknown level or a depth that is none.
     """
     if level not in LEVELS:
         raise ModscopeError(f"level is {level!r}; possible are {', '.join(map(repr, LEVELS))}")
-    if depth is not None and depth < 0:
-        raise ModscopeError(f"depth is {depth!r}; 0 shows the root alone, each step one level of calls more")
+    check_depth(depth)
     walk = _Walk(trace, merged_into(trace, level, depth), parameters)
     for event in timeline(trace):
         if isinstance(event, Call):
@@ -52,6 +51,12 @@ def dataflow(
             walk.run(event)
     walk.leave()
     return walk.graph(level, depth)
+
+
+def check_depth(depth: int | None) -> None:
+    """Raises ModscopeError for what is neither None nor a number of levels."""
+    if depth is not None and (not isinstance(depth, int) or depth < 0):
+        raise ModscopeError(f"depth is {depth!r}; 0 shows the root alone, each step one level more, None all")
 
 
 def merged_into(trace: Trace, level: str, depth: int | None) -> list[int | None]:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from modscope.data import Call, Hidden, ModuleInfo, ModuleTree, Shape, Trace
-from modscope.errors import ModscopeError
-from modscope.graph import HOLDERS, Comparison, compare
+from modscope.graph import HOLDERS, Comparison, check_depth, compare
 
 LEGEND = {
     "raised": "the forward ended here; modules that were not reached are left out",
@@ -49,9 +48,8 @@ class Row:
 
 
 def rows(thing: Trace | ModuleTree, depth: int | None = None) -> list[Row]:
-    """The rows down to `depth` (0: the root alone). Raises ModscopeError for a negative depth."""
-    if depth is not None and depth < 0:
-        raise ModscopeError(f"depth is {depth!r}; 0 shows the root alone, each step one level of modules more")
+    """The rows down to `depth` (0: the root alone). Raises ModscopeError for a depth that is none."""
+    check_depth(depth)
     shown: list[Row] = []
     for row in _Rows(thing).walk():
         if depth is None or row.depth <= depth:

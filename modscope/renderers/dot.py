@@ -7,7 +7,7 @@ from typing import Any
 
 from modscope.data import ModuleTree, Trace
 from modscope.errors import ModscopeError
-from modscope.graph import contents, dataflow, fold, join_glue, module_graph
+from modscope.graph import check_depth, contents, dataflow, fold, join_glue, module_graph
 from modscope.renderers._drawing import draw
 from modscope.renderers._picture import Picture
 
@@ -66,8 +66,7 @@ def readable(trace: Trace, level: str, depth: int | None, folded: bool | None) -
 
 
 def _draw_tree(tree: ModuleTree, depth: int | None, direction: str) -> str:
-    if depth is not None and depth < 0:
-        raise ModscopeError(f"depth is {depth!r}; 0 shows the root alone, each step one level of modules more")
+    check_depth(depth)
     graph = module_graph(tree)
     levels = {"": 0}
     for parent, child in graph.edges:  # parents come first
