@@ -58,7 +58,7 @@ class Rows:
         """The tree with what the recording read of its tensors."""
         captured, figures = self.captured, self.figures
         tree: ModuleTree = ModuleTree.deferred(
-            lambda: {"modules": figures.fill_in(captured.tree.modules, captured), "origin": captured.origin}
+            lambda: {"modules": figures.fill_in(captured.registered_infos, captured), "origin": captured.origin}
         )
         return tree
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from functools import partial
-from itertools import count
 from sys import _getframe
 from types import CodeType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,14 +13,15 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from modscope.tracer.functions import Function
-from modscope.tracer.identity import Ref, Tensors
+from modscope.tracer.identity import Ref
 from modscope.tracer.modes import past_functions
 from modscope.tracer.opened import ATOMS
 from modscope.tracer.places import Place, locate
 from modscope.tracer.values import PLAIN_TENSORS, describe, refs
 
 if TYPE_CHECKING:
-    from modscope.tracer.watch import Running, Watch
+    from modscope.tracer.recorder import Recorder
+    from modscope.tracer.watch import Running
 
 
 UNSEEN = "ran functions that it was given: the ops in there were not seen"
@@ -60,14 +60,15 @@ class Pending(NamedTuple):
 class OpLog:
     """Writes down the ops of one thread. Whatever goes wrong here is noted, and never reaches the model."""
 
-    def __init__(self, watch: Watch, tensors: Tensors, rows: list[OpRow], numbers: count[int]) -> None:
-        self._watch = watch
-        self._tensors = tensors
+    def __init__(self, recorder: Recorder, outside: Running | None) -> None:
+        self.recorder = recorder
+        self.running = outside  # the innermost call
+        self._tensors = tensors = recorder.tensors
         self._refer = tensors.refer
         self._known = tensors.known
         self._first_seen = tensors.first_seen
-        self._rows = rows
-        self._numbers = numbers
+        self._rows: list[OpRow] = recorder.ops
+        self._numbers = recorder.numbers
         self.functions: dict[Any, Function] = {}
         self._kernels: dict[Any, Function] = {}
 
@@ -110,7 +111,7 @@ class OpLog:
                 tensors.shared(_tensors_in((output,)))
             self._write(number, function, inputs, outputs, (), None)
         except Exception as error:
-            self._watch.recorder.puzzled(f"an op {function.name!r}", error)
+            self.recorder.puzzled(f"an op {function.name!r}", error)
 
     def begin(self, function: Function, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Pending | None:
         """An op is about to run that writes, or lets a number out; None where it turns out to do neither."""
@@ -119,9 +120,9 @@ class OpLog:
             if kwargs and (out := kwargs.get("out")) is not None:
                 targets += _tensors_in((out,))
             if function.higher:
-                module = None if self._watch.running is None else self._watch.running.module
-                self._watch.recorder.note("higher-order", f"{function.name}() {UNSEEN}", module)
-            told = function.escape or function.fills or (function.differentiates and self._watch.running is not None)
+                module = None if self.running is None else self.running.module
+                self.recorder.note("higher-order", f"{function.name}() {UNSEEN}", module)
+            told = function.escape or function.fills or (function.differentiates and self.running is not None)
             if not targets and not told:
                 return None
             inputs, tensors = self._read(args, kwargs), self._tensors
@@ -132,7 +133,7 @@ class OpLog:
             written = () if function.marks else tuple(map(tensors.before_write, targets))
             return Pending(function, inputs, targets, written)
         except Exception as error:
-            self._watch.recorder.puzzled(f"an op {function.name!r}", error)
+            self.recorder.puzzled(f"an op {function.name!r}", error)
             return None
 
     def finish(self, pending: Pending, output: Any) -> None:
@@ -141,7 +142,7 @@ class OpLog:
         try:
             tensors = self._tensors
             number = next(self._numbers)
-            in_a_call = self._watch.running is not None
+            in_a_call = self.running is not None
             for target in targets:
                 if function.marks:
                     tensors.marked(target)
@@ -155,7 +156,7 @@ class OpLog:
             scalar = output if type(output) in ATOMS else type(output).__name__
             self._write(number, function, inputs, outputs, written, scalar)
         except Exception as error:
-            self._watch.recorder.puzzled(f"an op {function.name!r}", error)
+            self.recorder.puzzled(f"an op {function.name!r}", error)
 
     def marked(self, value: Any) -> None:
         """Autograd has made something else of the tensors in a value."""
@@ -163,14 +164,14 @@ class OpLog:
             for tensor in _tensors_in((value,)):
                 self._tensors.marked(tensor)
         except Exception as error:
-            self._watch.recorder.puzzled("what a torch.autograd.Function gave", error)
+            self.recorder.puzzled("what a torch.autograd.Function gave", error)
 
     def shared_unseen(self, given: Tensor, made: Tensor) -> None:
         """A tensor was made of another one's memory, and no op has told of it."""
         try:
             self._tensors.alias(made, given)
         except Exception as error:
-            self._watch.recorder.puzzled("a tensor that was made of another", error)
+            self.recorder.puzzled("a tensor that was made of another", error)
 
     def _read(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Inputs:
         refer, known, first_seen, positional = self._refer, self._known, self._first_seen, []
@@ -188,9 +189,9 @@ class OpLog:
     def _write(
         self, number: int, function: Function, inputs: Inputs, outputs: Any, written: tuple[Ref, ...], scalar: Any
     ) -> None:
-        running = self._watch.running
+        running = self.running
         place, owner, frame = locate(_getframe(3), running)
-        bypassed = None if frame is None else self._watch.recorder.module_of(frame)
+        bypassed = None if frame is None else self.recorder.module_of(frame)
         row = (number, running, function, *inputs, outputs, written, scalar, place, owner, bypassed)
         self._rows.append(_make_row(OpRow, row))  # past the constructor, which takes twice as long
 

@@ -117,7 +117,7 @@ class Recorder(ExitStack):
     def _finish(self, error: BaseException | None) -> None:
         if self.versions is not None:
             self.changes += self.versions.changes()
-        self.versions = None
+        self.versions = self.before = None
         self.captured.look_again()
         failed = None if error is None else failure(error, self.captured)
         self.captured.release()

@@ -57,6 +57,7 @@ class Before:
             if self._recorder is not None:
                 parts.callback(self._recorder.stop, error)
         self._ended = True
+        self._model, self._switches = ModelState(), None  # the exception of a failed forward may keep this for long
 
     def _note_failures(self) -> None:
         if self._recorder is not None and self._switches is not None:

@@ -42,11 +42,12 @@ def inspect(model: nn.Module) -> ModuleTree:
     """
     captured = capture(check(model))
     captured.release()
-    return captured.tree
+    tree: ModuleTree = ModuleTree.deferred(lambda: {"modules": captured.registered_infos, "origin": captured.origin})
+    return tree
 
 
 def capture(model: nn.Module) -> Captured:
-    """Read all of a model that may change; `.tree` then gives the records whenever they are wanted."""
+    """Read all of a model that may change; `.infos` then gives the records whenever they are wanted."""
     return Captured(model)
 
 
@@ -74,9 +75,6 @@ class Captured:
         self._walk(model, -1, "")
         self.rows.registered = len(self.alive_modules)
         self._settle()
-        self.tree: ModuleTree = ModuleTree.deferred(
-            lambda: {"modules": self.infos[: self.registered], "origin": self.origin}
-        )
 
     def add(self, module: nn.Module, holder: int, step: str) -> int:
         """Number a module first met while it ran, and all that is in it; `step` leads to it from its holder's path."""
@@ -135,6 +133,11 @@ class Captured:
             return self.rows.infos()
         finally:
             collector.leave(self)
+
+    @property
+    def registered_infos(self) -> tuple[ModuleInfo, ...]:
+        """Those that `named_modules()` knows, in its order."""
+        return self.infos[: self.registered]
 
     def parameters(self) -> Iterator[tuple[int, Tensor]]:
         """Every parameter once, with its number, while it is kept alive."""

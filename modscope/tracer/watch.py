@@ -65,7 +65,6 @@ class Watch:
         below: Watch | None,
         original: Callable[..., Any],
     ) -> None:
-        self.running = outside
         self.recorder = recorder
         self.below = below
         self._original = original
@@ -75,7 +74,7 @@ class Watch:
         self._special = recorder.special
         self._backward = recorder.backward
         self._rows: list[Running] = recorder.calls
-        self._log = OpLog(self, recorder.tensors, recorder.ops, recorder.numbers)
+        self._log = OpLog(recorder, outside)
         self._functions: Functions | None = None
         self._kernels: kernels.LooseKernels | None = None
         if recorder.recorded.dispatch:
@@ -83,6 +82,11 @@ class Watch:
             self._kernels = both.kernels
         elif recorder.recorded.ops:
             self._functions = Functions(self._log)
+
+    @property
+    def running(self) -> Running | None:
+        """The innermost call of this thread."""
+        return self._log.running
 
     def start(self) -> None:
         """See the ops of this thread."""
@@ -101,8 +105,9 @@ class Watch:
 
     def call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run one module call and write it down."""
-        outside = self.running
-        row = self.running = self._begin(module, args, kwargs, outside)
+        log = self._log
+        outside = log.running
+        row = log.running = self._begin(module, args, kwargs, outside)
         try:
             if self.below is not None or row.module in self._special or row.during_backward:
                 output = self._with_care(row, module, args, kwargs)
@@ -120,7 +125,7 @@ class Watch:
             row.error = name_of(type(error))
             raise
         finally:
-            self.running = outside
+            log.running = outside
             if row.depth % _ROOM == _ROOM - 1:
                 self._make_room(row, row.depth // _ROOM)
         return output

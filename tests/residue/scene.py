@@ -162,6 +162,26 @@ def survivors(function: Build, situation: Situation, act: Act) -> tuple[Any, lis
         gc.unfreeze()
 
 
+def uncollected(function: Build, situation: Situation, act: Act) -> list[str]:
+    """Perform, keep nothing: the types of modscope's objects that only the collector would find."""
+    _forget(perform(function, situation, act))  # what is remembered of source files stays
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+    try:
+        scene = perform(function, situation, act)
+        _forget(scene)
+        del scene
+        return sorted({type(each).__name__ for each in gc.get_objects() if _is_of_the_tracer(type(each))})
+    finally:
+        gc.enable()
+        gc.unfreeze()
+
+
+def _is_of_the_tracer(cls: type) -> bool:
+    return str(vars(cls).get("__module__")).startswith("modscope.tracer")
+
+
 def _forget(scene: Scene) -> None:
     error = scene.raised
     while error is not None:

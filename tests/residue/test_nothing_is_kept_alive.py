@@ -11,7 +11,7 @@ from torch import nn
 import modscope
 from tests.residue import cases
 from tests.residue.cases import Build
-from tests.residue.scene import Act, Situation, recorded, survivors, traced, unwatched
+from tests.residue.scene import Act, Situation, recorded, survivors, traced, uncollected, unwatched
 from tests.residue.situations import normal, raising
 
 MET = [
@@ -41,6 +41,32 @@ def test_a_trace_keeps_nothing_alive(function: Build, act: Act) -> None:
 @pytest.mark.parametrize("function", [case.values[0] for case in CASES[::8]])
 def test_a_partial_trace_keeps_nothing_alive(function: Build) -> None:
     assert kept(function, raising, traced) == []
+
+
+@pytest.mark.parametrize(("function", "act"), CASES[1::4])
+def test_a_trace_leaves_nothing_for_the_collector(function: Build, act: Act) -> None:
+    assert uncollected(function, normal, act) == []
+
+
+@pytest.mark.parametrize("function", [case.values[0] for case in CASES[::8]])
+def test_a_partial_trace_leaves_nothing_for_the_collector(function: Build) -> None:
+    assert uncollected(function, raising, traced) == []
+
+
+def test_the_exception_of_a_failed_trace_keeps_no_copies() -> None:
+    model = nn.Sequential(nn.BatchNorm1d(3), nn.Linear(3, 2))
+    model(torch.ones(2, 3)).sum().backward()
+    wrong, gradients = torch.ones(2, 4), [parameter.grad for parameter in model.parameters()]
+    gc.collect()
+    gc.freeze()
+    try:
+        with pytest.raises(RuntimeError) as caught:
+            modscope.trace(model, wrong)
+        assert caught.tb is not None
+        assert gradients
+        assert not any(issubclass(type(each), torch.Tensor) for each in gc.get_objects())
+    finally:
+        gc.unfreeze()
 
 
 @pytest.mark.parametrize("read", [True, False])
