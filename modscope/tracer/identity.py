@@ -15,7 +15,7 @@ from torch import Tensor
 
 from modscope.data import Source
 from modscope.tracer import specs
-from modscope.tracer.looking import address_of, facts_of, has_others, is_batched, original_of, storage_of
+from modscope.tracer.looking import Lent, facts_of, has_others, is_batched, original_of, storage_of
 from modscope.tracer.tree import Captured
 
 
@@ -74,7 +74,7 @@ class Tensors:
         self.overwritten: set[int] = set()  # numbers of captured tensors
         self.known: dict[int, Ref] = {}  # by id; holds while the weak reference says so
         self._memories: dict[int, Memory] = {}  # by address
-        self._lent: dict[int, Memory] = {}  # what Python was handed, by where its numbers begin
+        self._lent: Lent[Memory] = Lent()
         self._looked = 0  # how many captured tensors were asked for their memory
         self._any_written = False
 
@@ -151,7 +151,7 @@ class Tensors:
         ref = self.refer(tensor)
         storage, memory = storage_of(tensor), ref.memory or self._remember(tensor, ref)
         if storage is not None and memory is not None:
-            self._lent[address_of(storage)] = memory
+            self._lent.lend(storage, memory)
 
     def alias(self, made: Tensor, given: Tensor) -> None:
         """A new tensor has the value of a given one, and its memory."""
@@ -274,13 +274,7 @@ class Tensors:
     def _borrowed(self, storage: Any) -> Memory | None:
         """The memory that came back as that of another tensor, from Python or as an image without numbers."""
         original = original_of(storage)
-        if original is not None:
-            return self._living(original._cdata)
-        if not self._lent:
-            return None
-        address = address_of(storage)
-        lent = (memory for start, memory in self._lent.items() if start <= address < start + memory.nbytes)
-        return next(filter(self._lives, lent), None)
+        return self._lent.find(storage) if original is None else self._living(original._cdata)
 
     def _join(self, tensor: Tensor, ref: Ref, memory: Memory) -> None:
         ref.memory = memory

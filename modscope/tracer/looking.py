@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Generic, TypeVar
 from weakref import ref as weak
 
 import torch
@@ -18,6 +18,7 @@ _tracing_state = torch._C._get_tracing_state
 _plain_facts = specs.facts
 _others = torch._C._len_torch_function_stack  # modes that would see us read; while ours handles an op, it is off
 _PLAIN = specs.PLAIN
+_What = TypeVar("_What")
 _originals: Any = WeakIdKeyDictionary()  # of memory without numbers: the memory it stands for
 _users = torch._C._storage_Use_Count
 _ALONE = 2  # users of a piece of memory: one tensor, and the storage by which we ask
@@ -67,11 +68,6 @@ def has_others(storage: Any) -> bool:
     return bool(_users(storage._cdata) > _ALONE)
 
 
-def address_of(storage: Any) -> int:
-    """Where the numbers begin; 0 where there are none."""
-    return 0 if storage.device.type == "meta" else int(storage.data_ptr())  # so is that of a fake tensor
-
-
 def note_original(made: Tensor, of: Tensor) -> None:
     """A tensor without numbers was made in the place of another: so is its memory in the place of that one's."""
     _originals[_storage_of(made)] = weak(_storage_of(of))
@@ -81,3 +77,32 @@ def original_of(storage: Any) -> Any:
     """The memory that one without numbers stands for; None: it stands for itself."""
     original = _originals.get(storage)
     return None if original is None else original()
+
+
+class Lent(Generic[_What]):
+    """Memory that Python was handed, and may come back as that of another tensor; `_What` tells of it."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, _What]] = {}  # by where the numbers begin
+
+    def lend(self, storage: Any, what: _What) -> None:
+        """It is handed out now."""
+        self._known[_address_of(storage)] = weak(storage), what
+
+    def find(self, storage: Any) -> _What | None:
+        """What was told of this memory; None where it was not handed out."""
+        address = _address_of(storage) if self._known else 0
+        for start, (alive, what) in self._known.items():
+            memory = alive() if start <= address else None
+            if memory is not None and address < start + memory.nbytes():
+                return what
+        return None
+
+    def clear(self) -> None:
+        """Forget it."""
+        self._known.clear()
+
+
+def _address_of(storage: Any) -> int:
+    """Where the numbers begin; 0 where there are none."""
+    return 0 if storage.device.type == "meta" else int(storage.data_ptr())  # so is that of a fake tensor

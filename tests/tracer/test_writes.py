@@ -225,6 +225,8 @@ def test_memory_that_is_shared_out_of_sight_is_written_for_both(share: Callable[
     [
         lambda tensor: nn.Parameter(tensor, requires_grad=False),
         lambda tensor: tensor.as_subclass(Marked),
+        lambda tensor: torch.from_numpy(tensor.detach().numpy()),
+        lambda tensor: torch.from_dlpack(tensor),
     ],
 )
 def test_what_lives_on_under_another_name_comes_from_where_it_was_made(share: Callable[[Tensor], Tensor]) -> None:
