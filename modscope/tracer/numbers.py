@@ -14,6 +14,7 @@ from modscope.tracer.specs import PLAIN
 _AS_WIDE = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 _SMALL = 1 << 16  # bytes
 _USUAL = frozenset({torch.float64, torch.float32, torch.float16, torch.bfloat16, torch.int64, torch.bool})
+_COMPRESSED = frozenset({torch.sparse_csr, torch.sparse_csc, torch.sparse_bsr, torch.sparse_bsc})
 _set_versions = torch._C._autograd._unsafe_set_version_counter
 _facts: Any = attrgetter("shape", "dtype", "device", "layout", "_version")
 _kind: Any = attrgetter("dtype", "device", "layout", "is_nested")
@@ -42,16 +43,16 @@ class Numbers(NamedTuple):
     def put_back(self) -> None:
         """Mend the memory, then the values in it. The version counter is put back, too: a backward may be pending."""
         tensor, memory = self.tensor, self.memory
-        if tensor.is_inference() != memory.is_inference() or tensor.device != memory.device:
-            torch._C._swap_tensor_impl(tensor, memory.data)  # another tensor was swapped in
-        elif not _same_memory(tensor, memory):
-            tensor.data = memory
         if self.room is not None and self.room != _room(memory):
             _resize(memory.untyped_storage(), self.room)
         bits = _bits(memory)
         if self.values is not None and not _same(bits, self.values):
             # in one line: an interrupt at the end of a longer block would leave the mode as it is in there
-            with torch.inference_mode(bits.is_inference()): bits.copy_(self.values)  # noqa: E701  # fmt: skip
+            with torch.inference_mode(bits.is_inference()): _fill(bits, self.values)  # noqa: E701  # fmt: skip
+        if tensor.is_inference() != memory.is_inference() or tensor.device != memory.device:
+            torch._C._swap_tensor_impl(tensor, memory.data)  # another tensor was swapped in
+        elif not _same_memory(tensor, memory):
+            tensor.data = memory
         if self.version is not None and tensor._version != self.version:
             _set_versions((tensor,), (self.version,))
 
@@ -154,9 +155,15 @@ def _resize(storage: torch.UntypedStorage, room: int) -> None:
         raise RuntimeError("its memory was let go, and cannot be resized any more")
 
 
+def _fill(memory: Tensor, values: Tensor) -> None:
+    if memory.layout in _COMPRESSED:  # another number of elements may be given in it now
+        memory.resize_as_sparse_(values)
+    memory.copy_(values)
+
+
 def _same_memory(a: Tensor, b: Tensor) -> bool:
-    if a.layout is not torch.strided or b.layout is not torch.strided:
-        return True
+    if a.layout is not torch.strided or b.layout is not torch.strided:  # what is in there nobody tells
+        return type(a) not in PLAIN
     return (
         a.dtype is b.dtype
         and a.shape == b.shape
@@ -168,8 +175,10 @@ def _same_memory(a: Tensor, b: Tensor) -> bool:
 
 def _bits(tensor: Tensor) -> Tensor:
     """The same memory as integers, for nan is unequal to itself and 0.0 equal to -0.0; itself where that cannot be."""
+    if tensor.layout is not torch.strided or not tensor.is_floating_point():
+        return tensor
     try:
-        return tensor.view(_AS_WIDE[tensor.itemsize]) if tensor.is_floating_point() else tensor
+        return tensor.view(_AS_WIDE[tensor.itemsize])
     except (RuntimeError, NotImplementedError, KeyError):
         return tensor
 

@@ -290,3 +290,22 @@ def test_operators_that_python_calls_by_hand_are_ops_like_any() -> None:
     assert kinds == [(name, "factory" if name == "zeros" else "op") for name, _ in kinds]
     assert [name for name, _ in kinds] == ["mul", "zeros", "halve", "relu", "halve", "neg", "zeros", "sort", "abs"]
     assert [_sources(trace, name) for name in ("relu", "neg", "abs")] == [[[2]], [[4]], [[7]]]
+
+
+class Compressed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("scaled", torch.eye(3).to_sparse_csr())
+        self.register_buffer("emptied", torch.eye(3).to_sparse_csc())
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.scaled.mul_(3)
+        self.emptied.zero_()
+        return x
+
+
+@pytest.mark.filterwarnings("ignore:Sparse CSR")
+def test_compressed_sparse_buffers_are_put_back_with_all_their_elements() -> None:
+    model = Compressed()
+    modscope.trace(model, torch.ones(1))
+    assert all(torch.equal(buffer.to_dense(), torch.eye(3)) for buffer in model.buffers())

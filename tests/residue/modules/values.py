@@ -225,6 +225,20 @@ def jagged_tensor() -> Any:
     return nn.Sequential(nn.Linear(3, 3), nn.ReLU()), (rows,)
 
 
+def sparse_buffers() -> Any:
+    """Written in place: torch gives some of them other memory."""
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        self.rows.mul_(3)
+        self.packed.add_(self.packed)
+        return x
+
+    model, inputs = running(forward)
+    model.register_buffer("rows", torch.eye(3).to_sparse())
+    model.register_buffer("packed", torch.eye(3).to_mkldnn())
+    return model, inputs
+
+
 def sparse_gradient() -> Any:
     """An Embedding with sparse gradients."""
     return nn.EmbeddingBag(5, 3, sparse=True, mode="sum"), (torch.tensor([0, 1, 4]), torch.tensor([0, 2]))
