@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,7 @@ from modscope.data import (
     Nested,
     Note,
     Op,
+    Origin,
     Recorded,
     Run,
     Source,
@@ -22,6 +23,7 @@ from modscope.data import (
     TensorSpec,
 )
 from modscope.data.quick import quick
+from modscope.data.tensors import held
 from modscope.findings import Location
 from modscope.tracer import specs
 from modscope.tracer.costs import Cost, Costs, with_costs
@@ -35,7 +37,7 @@ from modscope.tracer.shared import collector
 from modscope.tracer.tree import Captured
 from modscope.tracer.values import packed, refs, text_of, value_of
 from modscope.tracer.watch import NOT_RETURNED, Running
-from modscope.tracer.writes import Change
+from modscope.tracer.writes import Change, not_undone
 
 _make_call, _make_op, _make_ref, _make_source = quick(Call), quick(Op), quick(TensorRef), quick(Source)
 _make_nested, _make_storage = quick(Nested), quick(Storage)
@@ -105,14 +107,21 @@ class _Builder:
             "storages": tuple([_make_storage(index, *span) for index, span in enumerate(self._spans)]),
             "runs": tuple(Run(index, row.number, row.error) for index, row in enumerate(filter(_is_run, rows.calls))),
             "unregistered": rows.figures.fill_in((infos[module] for module in ran), rows.captured),
-            "origin": rows.captured.origin,
+            "origin": self._origin(calls),
             "error": self._error(),
             "blind_spots": tuple(
                 Note(kind, message, None if module is None else rows.captured.path(module))
                 for kind, message, module in rows.notes
             ),
-            "not_undone": tuple(self._not_undone()),
+            "not_undone": tuple(not_undone(rows.changes, rows.captured.source)),
         }
+
+    def _origin(self, calls: Iterable[Call]) -> Origin:
+        """That of the numbers it ran with: offloading keeps parameters on the meta device, and fetches them to run."""
+        captured = self._rows.captured
+        outputs = [call.outputs for call in calls if call.parent is None and call.outputs is not None]
+        returned = {ref.spec.device for each in outputs for ref in held(each)}
+        return "real" if returned and "meta" not in returned and not captured.fake else captured.origin
 
     def _costs(self) -> list[Cost]:
         rows, backward = self._rows, self._rows.recorded.backward
@@ -275,18 +284,6 @@ class _Builder:
         except TypeError:  # a size that is a symbol has no hash
             spec = specs.plain_spec(facts)
         return spec
-
-    def _not_undone(self) -> Iterator[Note]:
-        for kind, what, reason in self._rows.changes:
-            source = self._rows.captured.source(what) if isinstance(what, int) else Source("input", name=what)
-            if kind == "changed":
-                yield Note("object-changed", f"what {source.name} holds was changed, and stays so", source.name)
-            elif kind == "not restored":
-                yield Note("not-restored", f"{source.name} could not be put back: {reason}", source.name)
-            elif kind == "materialised":
-                yield Note("lazy-materialised", f"{source.name} was lazy and has a shape now", source.name)
-            elif source.kind != "buffer":  # those are put back
-                yield Note(f"{source.kind}-written", f"{source.name} was written in place", source.name)
 
     def _error(self) -> ErrorInfo | None:
         if self._rows.failure is None:

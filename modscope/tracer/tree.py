@@ -71,7 +71,7 @@ class Captured:
         self._kinds: dict[int, Kind] = {}  # by id: a class may refuse to be hashed
         self._generators: Generators | None = None  # as they were before the user's code ran
         self.rows = Rows()
-        self._fake = active_fake_mode() is not None
+        self.fake = active_fake_mode() is not None
         self._walk(model, -1, "")
         self.rows.registered = len(self.alive_modules)
         self._settle()
@@ -123,7 +123,7 @@ class Captured:
     @property
     def origin(self) -> Origin:
         """Whether there are numbers in this model's tensors, as it runs now."""
-        return "fake" if self._fake or self.rows.on_meta else "real"
+        return "fake" if self.fake or self.rows.on_meta else "real"
 
     @cached_property
     def infos(self) -> tuple[ModuleInfo, ...]:
@@ -261,7 +261,7 @@ class Captured:
         rows.specs += _specs(new)
         if not PLAIN.issuperset(map(type, new)):
             self.lazy += [number for number in range(known, len(rows.specs)) if rows.specs[number] is None]
-        self._fake = self._fake or FakeTensor in set(map(type, new))
+        self.fake = self.fake or FakeTensor in set(map(type, new))
         if self._generators is not None:
             self._generators.put_back()
             self._generators = None

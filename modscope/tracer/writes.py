@@ -7,13 +7,14 @@ seen to write.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
+from modscope.data import Note, Source
 from modscope.tracer.hidden import MOST, PLAIN_VALUES, inside
 from modscope.tracer.identity import Tensors
 from modscope.tracer.modes import past_functions
@@ -97,3 +98,17 @@ def _read_versions(tensors: Sequence[Tensor]) -> list[int]:
 # past the tensor's own methods
 _version: Any = vars(torch._C.TensorBase)["_version"].__get__
 _is_inference: Any = torch._C.TensorBase.is_inference
+
+
+def not_undone(changes: Iterable[Change], source: Callable[[int], Source]) -> Iterator[Note]:
+    """What a trace tells of them; `source` names a captured tensor by its number."""
+    for kind, what, reason in changes:
+        of = source(what) if isinstance(what, int) else Source("input", name=what)
+        if kind == "changed":
+            yield Note("object-changed", f"what {of.name} holds was changed, and stays so", of.name)
+        elif kind == "not restored":
+            yield Note("not-restored", f"{of.name} could not be put back: {reason}", of.name)
+        elif kind == "materialised":
+            yield Note("lazy-materialised", f"{of.name} was lazy and has a shape now", of.name)
+        elif of.kind != "buffer":  # those are put back
+            yield Note(f"{of.kind}-written", f"{of.name} was written in place", of.name)

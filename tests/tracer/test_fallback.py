@@ -48,3 +48,25 @@ def test_what_needs_numbers_it_does_not_have_is_shown_as_a_tree() -> None:
 def test_the_users_exception_passes_through() -> None:
     with pytest.raises(RuntimeError, match="shapes cannot be multiplied"):
         see(nn.Linear(2, 2), (torch.zeros(1, 3),), {})
+
+
+@pytest.mark.parametrize("ops", [True, False])
+def test_parameters_that_are_fetched_for_the_forward_make_it_a_real_one(ops: bool) -> None:
+    model = nn.Linear(2, 2)
+    kept = dict(model.named_parameters())
+
+    def fetch(module: nn.Module, args: object) -> None:
+        module._parameters.update(kept)
+
+    def put_away(*_: object) -> None:
+        model._parameters.update({name: nn.Parameter(each.to("meta")) for name, each in kept.items()})
+
+    model.register_forward_pre_hook(fetch)
+    model.register_forward_hook(put_away)
+    put_away()
+    with modscope.record(model, ops=ops) as recorder:
+        model(torch.ones(1, 2))
+    assert (recorder.trace.origin, recorder.trace.tree.origin) == ("real", "fake")
+    with modscope.record(model, ops=ops) as recorder:
+        model.forward(torch.ones(1, 2, device="meta"))
+    assert recorder.trace.origin == "fake"
