@@ -26,7 +26,7 @@ from modscope.tracer.identity import Ref
 from modscope.tracer.modes import past_functions
 from modscope.tracer.opened import ATOMS, BUILT_IN, HOLD_NOTHING, Way, among, holds_nothing, ordinary, way_into
 
-DEEPEST = 64  # containers inside one another; deeper ones are recorded by type
+DEEPEST = 64  # containers inside one another; of what is deeper, the tensors are recorded in one row
 MOST = 20_000  # items of one value; containers that share containers have exponentially many
 MOST_OPENED = (
     1_000  # attributes and items looked at in objects, for one value: a vocabulary or a dataset may hang there
@@ -92,16 +92,15 @@ class _Reader:
         if kind is ScriptObject:
             return Unknown(name_of(kind), id(value))
         left = self._looks if self._opened else self._left
-        if len(above) == DEEPEST or left <= 0 or id(value) in above:
+        if left <= 0 or id(value) in above:
             return Unknown(name_of(kind))
+        if len(above) == DEEPEST:
+            return Unknown(name_of(kind)) if self._opened else self._flattened(value, above)
         if id(kind) in self._ways:
             return self._open(value, kind, above)
         if self._opened and holds_nothing(value, kind, self._looks):
             return Unknown(name_of(kind))
-        try:
-            inside = _inside(value, kind)
-        except Exception:  # a class of the user's that answers no question
-            inside = None
+        inside = _asked(value, kind)
         if inside is None:
             number = _number(value, kind)
             if number is not None:
@@ -120,6 +119,21 @@ class _Reader:
                     break
             rows.append(self.read(item, above))
         return Held(name_of(kind), tuple(rows), None if keys is None else tuple(keys)[: len(rows)])
+
+    def _flattened(self, value: Any, above: tuple[int, ...]) -> Any:
+        """The tensors in containers that may be nested deeper than the stack allows."""
+        rows, stack, entered = [], [value], set(above)
+        while stack and self._left > 0:
+            each = stack.pop()
+            kind = type(each)
+            self._left -= 1
+            if issubclass(kind, Tensor):
+                self._tensors += 1
+                rows.append(self._refer(each))
+            elif id(each) not in entered and (inside := _asked(each, kind)) is not None:
+                entered.add(id(each))
+                stack.extend(reversed(list(inside[0])))
+        return Held(name_of(type(value)), tuple(rows)) if rows else Unknown(name_of(type(value)))
 
     def _open(self, value: Any, kind: type, above: tuple[int, ...]) -> Any:
         """The attributes that hold tensors; the type alone where none does, or where there is too much to look at."""
@@ -148,6 +162,13 @@ class _Reader:
         if not found or self._looks <= 0:
             return Unknown(name_of(kind))
         return Held(name_of(kind), tuple(found.values()), tuple(found), True)
+
+
+def _asked(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None] | None:
+    try:
+        return _inside(value, kind)
+    except Exception:  # a class of the user's that answers no question
+        return None
 
 
 def _inside(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None] | None:

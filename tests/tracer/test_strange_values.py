@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 import modscope
-from modscope.data import Constant, Gradient
+from modscope.data import Constant, Gradient, Trace
 
 
 class Gives(nn.Module):
@@ -193,3 +193,21 @@ def test_an_exception_that_refuses_questions_passes_through_with_its_trace(
 def _recorded(model: nn.Module, x: Tensor) -> None:
     with modscope.record(model):
         model(x)
+
+
+def test_tensors_in_containers_nested_without_end_are_seen() -> None:
+    x, nested = torch.ones(2), [torch.ones(3), torch.ones(4)]
+    for _ in range(5000):
+        nested = [nested]
+    nested.append(nested)  # and a cycle
+
+    class Takes(nn.Module):
+        def forward(self, x: Tensor, nested: Any) -> Any:
+            while isinstance(nested[0], list):
+                nested = nested[0]
+            return nested[1] * 2, x
+
+    trace = modscope.trace(Takes(), x, nested)
+    assert trace.calls[0].input_shapes == ((2,), (3,), (4,))
+    assert [ref.source.name for ref in trace.ops[0].inputs] == ["args[1]"]
+    assert Trace.from_json(trace.to_json()) == trace
