@@ -42,10 +42,11 @@ class Ref:
 class Memory:
     """A piece of memory that several tensors are views of."""
 
-    __slots__ = ("members", "nbytes", "source", "standing", "version")
+    __slots__ = ("alive", "members", "nbytes", "source", "standing", "version")
 
-    def __init__(self, nbytes: int, first: Ref) -> None:
-        self.nbytes = nbytes
+    def __init__(self, storage: Any, first: Ref) -> None:
+        self.alive = weak(storage)
+        self.nbytes = storage.nbytes()
         self.version = 0
         self.source = first.source  # of the values in it
         self.standing = first.standing
@@ -247,7 +248,7 @@ class Tensors:
             return None
         memory = self._memory_of(storage)
         if memory is None:
-            memory = self._memories[storage._cdata] = Memory(storage.nbytes(), ref)
+            memory = self._memories[storage._cdata] = Memory(storage, ref)
         self._join(tensor, ref, memory)
         return memory
 
@@ -284,14 +285,13 @@ class Tensors:
         memory.members.append(id(tensor))
 
     def _living(self, address: int) -> Memory | None:
-        """The memory at an address, unless all its tensors are gone: then the address was given out again."""
+        """The memory at an address, unless it is gone: then the address was given out again."""
         memory = self._memories.get(address)
-        return memory if memory is not None and self._lives(memory) else None
-
-    def _lives(self, memory: Memory) -> bool:
+        if memory is None or memory.alive() is None:
+            return None
         while memory.members and not self._is_member(memory.members[-1], memory):
             memory.members.pop()
-        return bool(memory.members)
+        return memory
 
     def _is_member(self, key: int, memory: Memory) -> bool:
         ref = self.known.get(key)

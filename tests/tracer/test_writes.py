@@ -309,3 +309,12 @@ def test_compressed_sparse_buffers_are_put_back_with_all_their_elements() -> Non
     model = Compressed()
     modscope.trace(model, torch.ones(1))
     assert all(torch.equal(buffer.to_dense(), torch.eye(3)) for buffer in model.buffers())
+
+
+def test_what_was_written_before_the_writer_was_given_other_memory_is_read_by_the_others() -> None:
+    def forward(model: Any, x: Tensor) -> Tensor:
+        model.front.zero_()
+        model.front.data = x[0]
+        return x * model.back
+
+    assert _sources(_traced(forward), "mul") == [["args[0]", 0]]
