@@ -117,7 +117,7 @@ def _small_kind(tensor: Tensor) -> tuple[torch.dtype, torch.device] | None:
     if type(tensor) not in PLAIN or tensor.is_inference():
         return None
     dtype, device, layout, nested = _kind(tensor)
-    if layout is not torch.strided or nested or dtype not in _USUAL or not tensor.is_contiguous():
+    if layout is not torch.strided or nested or dtype not in _USUAL or not tensor.is_contiguous() or tensor.is_neg():
         return None
     try:
         room, start, count = tensor.untyped_storage().nbytes(), tensor.storage_offset(), tensor.numel()
@@ -158,6 +158,10 @@ def _resize(storage: torch.UntypedStorage, room: int) -> None:
 def _fill(memory: Tensor, values: Tensor) -> None:
     if memory.layout in _COMPRESSED:  # another number of elements may be given in it now
         memory.resize_as_sparse_(values)
+    elif type(memory) in PLAIN and memory.layout is torch.strided and not memory.is_nested:
+        for axis, step in enumerate(memory.stride()):
+            if step == 0:  # expanded: all along it are one number
+                memory, values = memory.narrow(axis, 0, 1), values.narrow(axis, 0, 1)
     memory.copy_(values)
 
 
@@ -175,7 +179,7 @@ def _same_memory(a: Tensor, b: Tensor) -> bool:
 
 def _bits(tensor: Tensor) -> Tensor:
     """The same memory as integers, for nan is unequal to itself and 0.0 equal to -0.0; itself where that cannot be."""
-    if tensor.layout is not torch.strided or not tensor.is_floating_point():
+    if tensor.layout is not torch.strided or not tensor.is_floating_point() or tensor.is_neg():
         return tensor
     try:
         return tensor.view(_AS_WIDE[tensor.itemsize])

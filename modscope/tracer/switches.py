@@ -1,4 +1,4 @@
-"""What a process has one of, and a forward may move: random generators, modes, interpreter settings.
+"""What a process has one of, and a forward may move: modes, settings of torch and of the interpreter.
 
 Each is one row: how to read it and how to set it. Only what is not as before is set, so that nothing is touched in
 vain and an interrupted restoring can be taken up again.
@@ -8,70 +8,29 @@ from __future__ import annotations
 
 import gc
 import inspect
-import random
 import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextvars import Context, copy_context
 from functools import partial
 from threading import get_ident
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module
+from torch.optim import optimizer
 
 from modscope.tracer import modes, precisions, settings
 from modscope.tracer.bindings import Callables, ClassAttributes, Names
+from modscope.tracer.generators import generators
 from modscope.tracer.shared import alone, recursion_room
+from modscope.tracer.switch import Switch, all_identical, identical, mends_what_differs, read_all
 
 _C = torch._C
-
-
-class Switch(NamedTuple):
-    """`same` compares what was read before with what is read now."""
-
-    read: Callable[[], Any]
-    write: Callable[[Any], Any]
-    same: Callable[[Any, Any], bool] = lambda before, now: before == now
-
-
-def _identical(before: Any, now: Any) -> bool:
-    return before is now
-
-
-def _all_identical(before: Any, now: Any) -> bool:
-    return len(before) == len(now) and all(map(_identical, before, now))
-
-
-def _mends_what_differs(before: Any, now: Any) -> bool:
-    return False
-
-
-def _unobserved(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Past the user's modes: under fake tensors the state of a generator has no numbers."""
-    return partial(modes.past_modes, function)
-
-
-def _generators() -> Iterator[Switch]:
-    yield Switch(_unobserved(torch.get_rng_state), _unobserved(torch.set_rng_state), _unobserved(torch.equal))
-    yield Switch(random.getstate, random.setstate)
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        yield Switch(
-            _unobserved(torch.cuda.get_rng_state_all),
-            _unobserved(torch.cuda.set_rng_state_all),
-            _unobserved(lambda before, now: all(map(torch.equal, before, now))),
-        )
-    if numpy := sys.modules.get("numpy"):
-        # the legacy global generator: name, key, position, and a cached number; arrays are compared as bytes
-        yield Switch(
-            numpy.random.get_state,
-            numpy.random.set_state,
-            lambda before, now: before[1].tobytes() == now[1].tobytes() and before[2:] == now[2:],
-        )
 
 
 def _torch_modes() -> Iterator[Switch]:
@@ -85,9 +44,9 @@ def _torch_modes() -> Iterator[Switch]:
     yield Switch(torch.is_autocast_cache_enabled, torch.set_autocast_cache_enabled)
     yield Switch(_C._is_multithreading_enabled, _C._set_multithreading_enabled)
     yield Switch(_C._is_view_replay_enabled, _C._set_view_replay_enabled)
-    yield Switch(_device, _set_device, _all_identical)
-    yield Switch(modes.function_modes, modes.set_function_modes, _all_identical)
-    yield Switch(modes.dispatch_modes, modes.set_dispatch_modes, _all_identical)
+    yield Switch(_device, _set_device, all_identical)
+    yield Switch(modes.function_modes, modes.set_function_modes, all_identical)
+    yield Switch(modes.dispatch_modes, modes.set_dispatch_modes, all_identical)
     yield Switch(partial(_C._autograd._top_saved_tensors_default_hooks, True), _set_saved_tensor_hooks)
     yield Switch(_C._autograd._saved_tensors_hooks_get_disabled_error_message, _forbid_saved_tensor_hooks)
     yield Switch(lambda: forward_ad._current_level, _leave_dual_levels)
@@ -109,10 +68,10 @@ def _settings() -> Iterator[Switch]:
     yield Switch(settings.read, settings.write)
     yield Switch(torch.get_num_threads, torch.set_num_threads)
     yield Switch(lambda: dict(_PRINTING), _PRINTING.update)
-    yield Switch(lambda: Names(_HOOKS), Names.put_back, _mends_what_differs)
-    yield Switch(lambda: Callables(_SPACES), Callables.put_back, _mends_what_differs)
+    yield Switch(lambda: Names(_HOOKS), Names.put_back, mends_what_differs)
+    yield Switch(lambda: Callables(_SPACES), Callables.put_back, mends_what_differs)
     for cls in (Tensor, nn.Parameter, nn.Module, torch.autograd.Function):
-        yield Switch(partial(ClassAttributes, cls, _OURS), ClassAttributes.put_back, _mends_what_differs)
+        yield Switch(partial(ClassAttributes, cls, _OURS), ClassAttributes.put_back, mends_what_differs)
 
 
 _PRINTING: dict[str, Any] = vars(torch._tensor_str.PRINT_OPTS)
@@ -132,8 +91,11 @@ _SPACES = [
 ]
 _OURS = frozenset({"__call__", "_call_impl"})  # of nn.Module: recordings replace those, and put them back
 _HOOKS = [
-    value for name, value in vars(module).items() if name.startswith("_global_") and isinstance(value, dict)
-]  # of all modules
+    value
+    for space in (module, optimizer)
+    for name, value in vars(space).items()
+    if name.startswith("_global_") and isinstance(value, dict)
+]  # of all modules and optimizers
 
 
 def _set_inference_mode(before: bool) -> None:
@@ -186,15 +148,15 @@ def _interpreter() -> Iterator[Switch]:
     yield Switch(
         lambda: (sys.excepthook, sys.unraisablehook, sys.displayhook, threading.excepthook, warnings.showwarning),
         _set_hooks,
-        _all_identical,
+        all_identical,
     )
 
 
 def _of_the_thread() -> Iterator[Switch]:
     """What Python and NumPy have one of in each thread."""
-    yield Switch(sys.gettrace, sys.settrace, _identical)
-    yield Switch(sys.getprofile, sys.setprofile, _identical)
-    yield Switch(copy_context, _set_context, _mends_what_differs)
+    yield Switch(sys.gettrace, sys.settrace, identical)
+    yield Switch(sys.getprofile, sys.setprofile, identical)
+    yield Switch(copy_context, _set_context, mends_what_differs)
     yield Switch(lambda: _SMALLEST / 2 == 0, torch.set_flush_denormal)  # torch does not tell
     if numpy := sys.modules.get("numpy"):
         yield Switch(numpy.geterr, lambda errors: numpy.seterr(**errors))
@@ -236,19 +198,6 @@ def _set_handlers(before: list[Any]) -> None:
             signal.signal(number, handler)
 
 
-class Generators:
-    """How the random generators stand: the user's code may draw from them where it is only asked for a text."""
-
-    def __init__(self) -> None:
-        self._before = _read(_generators())
-
-    def put_back(self) -> None:
-        """Set those that have moved."""
-        for switch, value in self._before:
-            if not switch.same(value, switch.read()):
-                switch.write(value)
-
-
 class Switches:
     """How all of them stand for this thread.
 
@@ -260,7 +209,7 @@ class Switches:
 
     def __init__(self) -> None:
         self._thread = get_ident()
-        self._own = _read((*_torch_modes(), *_of_the_thread()))
+        self._own = read_all((*_torch_modes(), *_of_the_thread()))
         self._common: list[tuple[Switch, Any]] = []
         self.failed: dict[int | str, str] = {}  # what could not be put back, and why
         alone(self._begin)
@@ -272,7 +221,7 @@ class Switches:
 
     def _begin(self) -> None:
         elsewhere = [each for each in self._running if each._thread != self._thread]
-        self._common = elsewhere[0]._common if elsewhere else _read((*_generators(), *_settings(), *_interpreter()))
+        self._common = elsewhere[0]._common if elsewhere else read_all((*generators(), *_settings(), *_interpreter()))
         self._running.append(self)
 
     def _end(self) -> None:
@@ -284,11 +233,7 @@ class Switches:
     def _mend(self, before: list[tuple[Switch, Any]]) -> None:
         for switch, value in before:
             try:
-                if switch.same is _mends_what_differs or not switch.same(value, switch.read()):
+                if switch.same is mends_what_differs or not switch.same(value, switch.read()):
                     switch.write(value)
             except Exception as error:
                 self.failed[f"what {getattr(switch.write, '__name__', 'a switch')} sets"] = repr(error)
-
-
-def _read(switches: Iterable[Switch]) -> list[tuple[Switch, Any]]:
-    return [(switch, switch.read()) for switch in switches]

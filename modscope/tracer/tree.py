@@ -21,6 +21,7 @@ from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
 
 from modscope.data import ModuleInfo, ModuleTree, Origin, Source, TensorSpec
 from modscope.tracer import specs
+from modscope.tracer.generators import Generators
 from modscope.tracer.hidden import Search
 from modscope.tracer.infos import Rows, hook_infos
 from modscope.tracer.inputs import check
@@ -28,7 +29,6 @@ from modscope.tracer.kinds import HOOK_DICTS, STANDARD, Kind, unusual
 from modscope.tracer.modes import past_functions
 from modscope.tracer.shared import collector
 from modscope.tracer.specs import PLAIN
-from modscope.tracer.switches import Generators
 
 _fixed = itemgetter("training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
 _hook_dicts = itemgetter(*HOOK_DICTS)

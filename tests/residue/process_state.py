@@ -8,6 +8,7 @@ import faulthandler
 import gc
 import logging
 import os
+import pickle
 import random
 import re
 import signal
@@ -23,6 +24,7 @@ import numpy
 import torch
 import torch.nn.utils.parametrize as parametrize
 from torch.autograd import forward_ad
+from torch.optim import optimizer as optimizer_hooks
 
 from tests.residue.bits import unobserved
 from tests.residue.modules import settings_left
@@ -66,10 +68,11 @@ def observe_process(snapshot: Snapshot) -> None:
         torch.autograd.Function,
     ):
         snapshot.bindings["class", cls.__name__] = dict(vars(cls))
-    for name, value in vars(torch.nn.modules.module).items():
-        if name.startswith("_global_") and isinstance(value, dict):
-            # under numbers that count up from hook to hook: a twin's are others
-            snapshot.bindings["global hook", name] = dict(enumerate(value.values()))
+    for space in (torch.nn.modules.module, optimizer_hooks):
+        for name, value in vars(space).items():
+            if name.startswith("_global_") and isinstance(value, dict):
+                # under numbers that count up from hook to hook: a twin's are others
+                snapshot.bindings["global hook", name] = dict(enumerate(value.values()))
 
 
 _known: dict[str, dict[str, Any]] = {}
@@ -87,7 +90,7 @@ def _generators() -> dict[str, Any]:
     states = {
         "torch": torch.get_rng_state().numpy().tobytes(),
         "python": random.getstate(),
-        "numpy": _frozen(numpy.random.get_state()),
+        "numpy": pickle.dumps(numpy.random.get_state(legacy=False)),
     }
     if torch.cuda.is_available():
         for index, state in enumerate(torch.cuda.get_rng_state_all()):
@@ -105,10 +108,6 @@ def _function_modes() -> list[Any]:
 
 def _dispatch_modes() -> list[Any]:
     return [torch._C._get_dispatch_stack_at(place) for place in range(torch._C._len_torch_dispatch_stack())]
-
-
-def _frozen(state: Any) -> tuple[Any, ...]:
-    return tuple(part.tobytes() if isinstance(part, numpy.ndarray) else part for part in state)
 
 
 def _torch_modes() -> dict[str, Any]:

@@ -20,6 +20,7 @@ import torch
 from torch import nn
 from torch.autograd import forward_ad
 from torch.nn.modules import module as module_hooks
+from torch.optim import optimizer as optimizer_hooks
 
 import modscope
 from tests.residue.bits import bits, unobserved
@@ -267,7 +268,7 @@ def at_home() -> Iterator[None]:
         stack.callback(sys.setswitchinterval, sys.getswitchinterval())
         stack.callback(gc.set_threshold, *gc.get_threshold())
         stack.callback(gc.enable if gc.isenabled() else gc.disable)
-        for name, hooks in vars(module_hooks).items():
+        for name, hooks in (*vars(module_hooks).items(), *vars(optimizer_hooks).items()):
             if name.startswith("_global_") and isinstance(hooks, dict):
                 stack.callback(hooks.update, dict(hooks))
                 stack.callback(hooks.clear)
@@ -285,6 +286,7 @@ def at_home() -> Iterator[None]:
             lambda: [delattr(torch.Tensor, name) for name in set(vars(torch.Tensor)) & {"sigmoid", "__add__"}]
         )
         stack.enter_context(numpy.errstate())
+        stack.callback(numpy.random.set_bit_generator, numpy.random.get_bit_generator())
         for owner, name in ((sys, "excepthook"), (threading, "excepthook"), (warnings, "showwarning")):
             stack.callback(setattr, owner, name, getattr(owner, name))
         yield

@@ -10,6 +10,7 @@ import numpy
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -155,3 +156,8 @@ def tensor_method_replaced() -> Any:
         torch.Tensor.sigmoid = torch.Tensor.__add__ = torch.Tensor.add
 
     return after(switch)
+
+
+def global_optimizer_hook() -> Any:
+    """A hook on the steps of all optimizers of the process."""
+    return after(lambda: register_optimizer_step_post_hook(_nothing))

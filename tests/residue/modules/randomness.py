@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.residue.modules import Runs, running
+from tests.residue.modules import Runs, after, never, running
 
 
 def dropouts() -> Any:
@@ -107,3 +107,15 @@ def default_generator_replaced() -> Any:
 def distribution() -> Any:
     """Samples through torch.distributions, which checks its arguments by reading tensors."""
     return running(lambda self, x: torch.distributions.Normal(x, x.abs() + 1).rsample())
+
+
+def numpy_generator_of_another_kind() -> Any:
+    """NumPy's global functions draw from it from now on."""
+    return after(lambda: numpy.random.set_bit_generator(numpy.random.PCG64(1)))
+
+
+@never("raising", "interrupted")  # which seed all anew
+def numpy_generator_was_of_another_kind() -> Any:
+    """NumPy's global functions draw from another one than they usually do."""
+    numpy.random.set_bit_generator(numpy.random.PCG64(1))
+    return running(lambda self, x: x + float(numpy.random.rand()))

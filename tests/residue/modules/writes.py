@@ -148,6 +148,21 @@ def buffer_data_replaced() -> Any:
     return model, (torch.randn(2, 3),)
 
 
+def buffers_of_one_number_or_negated() -> Any:
+    """An expanded one is one number in memory; a negated view keeps the opposite of its values there."""
+
+    def forward(self: nn.Module, x: Tensor) -> Tensor:
+        self.one.add_(1)
+        self.negated.add_(5)
+        return x + self.expanded
+
+    model, inputs = running(forward)
+    model.one = torch.zeros(1)
+    model.register_buffer("expanded", model.one.expand(3))
+    model.register_buffer("negated", torch._neg_view(torch.ones(3)))
+    return model, inputs
+
+
 def buffer_resized() -> Any:
     """A buffer that grows in place."""
 
