@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
+from torch._C._functorch import maybe_current_level
 
 from modscope.tracer import calls
 from modscope.tracer.compiled import compiling, kept_from_compiling
@@ -24,11 +25,13 @@ def _watched_call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     if not watches or torch._C._len_torch_function_stack():  # it comes by here again once no mode is left
         return _original(self, *args, **kwargs)
     before = [(rows, len(rows)) for watch in watches for rows in (watch.recorder.calls, watch.recorder.ops)]
-    try:
-        return _original(self, *args, **kwargs)
-    except Exception:
-        if not (_is_for_compiler() and kept_from_compiling()):
-            raise
+    # under vmap, torch gives the batches of one entry where it was kept from compiling
+    if not (maybe_current_level() is not None and _is_kept()):
+        try:
+            return _original(self, *args, **kwargs)
+        except Exception:
+            if not _is_kept():
+                raise
     for rows, length in before:
         del rows[length:]
     for watch in watches:
@@ -37,9 +40,9 @@ def _watched_call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
         return _utils()._hop_compile_and_call(lambda *args, **kwargs: self(*args, **kwargs), args, kwargs)
 
 
-def _is_for_compiler() -> bool:
-    """Whether torch wants its compiler to run what runs now."""
-    return _utils() is not None and bool(_utils()._in_hop_compile())
+def _is_kept() -> bool:
+    """Whether torch wants its compiler to run what runs now, and is kept from it."""
+    return _utils() is not None and bool(_utils()._in_hop_compile()) and kept_from_compiling()
 
 
 def _utils() -> Any:

@@ -76,6 +76,21 @@ def test_branches_that_need_the_compiler_for_their_gradients_have_it(options: di
         assert modscope.compare(trace).unknown == ("linear", "spare")
 
 
+def branches_of_each_row(model: Model, x: Tensor) -> Tensor:
+    def row(x: Tensor) -> Tensor:
+        result: Tensor = torch.cond(x.sum() > 0, lambda x: x + 1, lambda x: x - 1, (x,))
+        return result
+
+    return torch.vmap(row)(x)
+
+
+@pytest.mark.parametrize("ops", [True, False])
+def test_branches_under_vmap_give_what_they_give_plainly(ops: bool) -> None:
+    model, x = Model(branches_of_each_row), torch.tensor([[1.0, 2], [-1, -2]])
+    with modscope.record(model, ops=ops):
+        assert torch.equal(model(x), torch.tensor([[2.0, 3], [-2, -3]]))
+
+
 def test_a_mistake_in_a_branch_that_is_compiled_is_the_users() -> None:
     model, x = Model(mistaken), torch.ones(2, 3, requires_grad=True)
     with pytest.raises(Exception) as plain:  # noqa: PT011
