@@ -25,7 +25,7 @@ from torch.utils._pytree import tree_leaves
 
 from modscope.errors import ModscopeError
 from modscope.tracer import specs
-from modscope.tracer.looking import note_original
+from modscope.tracer.looking import note_original, storage_of
 from modscope.tracer.modes import past_functions
 from modscope.tracer.places import kind_of
 from modscope.tracer.stand_ins import is_meta, stand_in
@@ -118,10 +118,10 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         return func(*args, **kwargs)
 
     def _imagine(self, func: Any, types: Sequence[type], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
-        # what is all fake torch finds in its cache; real arguments would make it look at every such op anew
-        args = [self._faked(each) if type(each) in _REAL else each for each in args]
-        self._imagining = True
         try:
+            # what is all fake torch finds in its cache; real arguments would make it look at every such op anew
+            args = [self._faked(each) if type(each) in _REAL else each for each in args]
+            self._imagining = True
             if func is _EXPERTS and args[0].dtype == args[1].dtype != torch.bfloat16:
                 return self._imagine_experts(types, args, kwargs)
             result = self._answer(func, types, args, kwargs)
@@ -145,7 +145,8 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
             return super().dispatch(func, types, args, kwargs)
         except (AssertionError, RuntimeError):  # by `.data =` a fake tensor may have been given memory with numbers
             given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, FakeTensor)]
-            numbered = [tensor for tensor in given if not is_meta(tensor.untyped_storage())]
+            memories = [(tensor, storage_of(tensor)) for tensor in given]
+            numbered = [tensor for tensor, memory in memories if memory is not None and not is_meta(memory)]
             if not numbered:
                 raise
         for tensor in numbered:
@@ -169,7 +170,8 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         return argument
 
     def _has_no_numbers(self, tensor: Tensor) -> bool:
-        return tensor.is_meta or (bool(self._written) and tensor.untyped_storage()._cdata in self._written)
+        memory = storage_of(tensor) if self._written else None
+        return tensor.is_meta or (memory is not None and memory._cdata in self._written)
 
     def _note_writes(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         for place, argument in enumerate(func._schema.arguments):
@@ -177,8 +179,7 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
                 continue
             target = args[place] if place < len(args) else kwargs.get(argument.name)
             for tensor in tree_leaves(target):
-                if type(tensor) in specs.PLAIN:
-                    memory = tensor.untyped_storage()
+                if type(tensor) in specs.PLAIN and (memory := storage_of(tensor)) is not None:
                     self._written[memory._cdata] = memory
 
 

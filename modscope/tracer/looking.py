@@ -70,7 +70,9 @@ def has_others(storage: Any) -> bool:
 
 def note_original(made: Tensor, of: Tensor) -> None:
     """A tensor without numbers was made in the place of another: so is its memory in the place of that one's."""
-    _originals[_storage_of(made)] = weak(_storage_of(of))
+    memory, original = storage_of(made), storage_of(of)
+    if memory is not None and original is not None:
+        _originals[memory] = weak(original)
 
 
 def original_of(storage: Any) -> Any:

@@ -225,6 +225,32 @@ def test_what_torch_has_no_kernel_for_without_numbers_is_named() -> None:
         modscope.trace(Packed(), torch.zeros(100, 100))
 
 
+class Weighs(nn.Module):
+    """Multiplies with a matrix that is neither a parameter nor strided."""
+
+    def __init__(self, matrix: Tensor) -> None:
+        super().__init__()
+        self.linear = nn.Linear(100, 100)
+        self.matrix = matrix
+
+    def forward(self, x: Tensor) -> Any:
+        return self.matrix @ self.linear(x)
+
+
+def test_a_sparse_matrix_made_outside_is_multiplied_under_fake() -> None:
+    model = Weighs(torch.eye(100).to_sparse())
+    with modscope.fake():
+        trace = modscope.trace(model, torch.zeros(100, 100))
+        again = modscope.trace(model, torch.zeros(100, 100).zero_())  # also after real memory was written
+    assert trace.calls[0].output_shapes == again.calls[0].output_shapes == ((100, 100),)
+
+
+def test_a_tensor_made_outside_that_cannot_be_fake_is_named() -> None:
+    model = Weighs(torch.quantize_per_tensor(torch.zeros(100, 100), 1.0, 0, torch.qint8))
+    with modscope.fake(), pytest.raises(modscope.ModscopeError, match=r"test_fake.py:\d+ runs .*quantized"):
+        modscope.trace(model, torch.zeros(100, 100))
+
+
 @pytest.mark.parametrize(
     "act",
     [lambda x: x.numpy(), lambda x: f"{x.mean():.2f}", numpy.sum, lambda x: torch.tensor([x.mean(), 1.0])],
