@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
+from itertools import chain
 from typing import Any
 
 import torch
@@ -38,7 +39,7 @@ _LEND = frozenset({"numpy", "__array__", "__dlpack__"})
 _NO_WRITES = frozenset({"requires_grad_", "detach_", "share_memory_", "rename_"})
 # What these write besides their output: (argument, the argument that says whether). torch says so nowhere.
 _HIDDEN = {
-    "batch_norm": (("running_mean", "training"), ("running_var", "training")),
+    **dict.fromkeys(("batch_norm", "native_batch_norm"), (("running_mean", "training"), ("running_var", "training"))),
     "instance_norm": (("running_mean", "use_input_stats"), ("running_var", "use_input_stats")),
     "embedding": (("weight", "max_norm"),),
     "embedding_bag": (("weight", "max_norm"),),
@@ -104,16 +105,16 @@ def _name(function: Any) -> str:
 def _writes(function: Any, name: str) -> Writes | None:
     """How to find the tensors that a call writes in place; None: it writes none."""
     if isinstance(function, _OPERATORS):
-        return _written_by_schema(function)
+        return _both(_written_by_schemas(_schemas(function)), _written_out_of_schema(name))
     if getattr(function, "__name__", None) == "__set__":
         return _first if name in ("data", "requires_grad") else None
     if name.startswith("__"):
         return _first if name == "__setitem__" or (name.startswith("__i") and name not in _QUESTIONS) else None
     if name.endswith("_"):
-        return _first
+        return _both(_first, _written_by_schemas(torch._C._jit_get_schemas_for_operator(f"aten::{name}"), 1))
     code = getattr(function, "__code__", None)
     if code is None:
-        return _hidden(_BUILTIN_ARGUMENTS[name], _HIDDEN[name]) if name in _BUILTIN_ARGUMENTS else None
+        return _written_out_of_schema(name)
     names = code.co_varnames[: code.co_argcount]
     if "inplace" in names:
         switch = ("training",) if "dropout" in name and "training" in names else ()  # off: it gives what it was given
@@ -121,25 +122,42 @@ def _writes(function: Any, name: str) -> Writes | None:
     return _hidden(names, _HIDDEN[name]) if name in _HIDDEN else None
 
 
-def _written_by_schema(operator: Any) -> Writes | None:
-    """Of an operator, or of one with overloads: those write the same argument, if any, or one of another name."""
-    packet = isinstance(operator, torch._ops.OpOverloadPacket)
-    overloads = [getattr(operator, name) for name in operator.overloads()] if packet else [operator]
+def _both(one: Writes | None, other: Writes | None) -> Writes | None:
+    if one is None or other is None:
+        return one or other
+    return lambda args, kwargs: chain(one(args, kwargs), other(args, kwargs))
+
+
+def _schemas(operator: Any) -> list[Any]:
+    """Of an operator, or of one with overloads."""
+    if isinstance(operator, torch._ops.OpOverload):
+        return [operator._schema]
+    return [getattr(operator, name)._schema for name in operator.overloads()]
+
+
+def _written_by_schemas(schemas: Iterable[Any], first: int = 0) -> Writes | None:
+    """From the first argument on; what is written is the same in all of them, or has a name of its own."""
     names: tuple[str, ...] = ()
     written: dict[str, None] = {}
-    for arguments in (each._schema.arguments for each in overloads):
-        targets = [each for each in arguments if each.alias_info is not None and each.alias_info.is_write]
+    for arguments in (each.arguments for each in schemas):
+        targets = [each for each in arguments[first:] if each.alias_info is not None and each.alias_info.is_write]
         written.update((each.name, None) for each in targets if each.name != "out")  # that is looked for at every call
         if not names and not all(each.is_out for each in targets):
             names = tuple(each.name for each in arguments)
     return _named(names, tuple(written)) if written else None
 
 
+def _written_out_of_schema(name: str) -> Writes | None:
+    return _hidden(_BUILTIN_ARGUMENTS[name], _HIDDEN[name]) if name in _BUILTIN_ARGUMENTS else None
+
+
 _OPERATORS = (torch._ops.OpOverload, torch._ops.OpOverloadPacket)
 _REBINDS = frozenset({"data", "set_"})
 _QUESTIONS = frozenset({"__int__", "__index__", "__invert__", "__iter__", "__init__"})
 _BUILTIN_ARGUMENTS = {
-    "batch_norm": ("input", "weight", "bias", "running_mean", "running_var", "training"),
+    **dict.fromkeys(
+        ("batch_norm", "native_batch_norm"), ("input", "weight", "bias", "running_mean", "running_var", "training")
+    ),
     "instance_norm": ("input", "weight", "bias", "running_mean", "running_var", "use_input_stats"),
 }
 

@@ -318,3 +318,27 @@ def test_what_was_written_before_the_writer_was_given_other_memory_is_read_by_th
         return x * model.back
 
     assert _sources(_traced(forward), "mul") == [["args[0]", 0]]
+
+
+def _statistics(norm: Any) -> Callable[[Tensor, Tensor], Any]:
+    return lambda front, x: norm(x, None, None, front, front * 1, True, 0.1, 1e-5)
+
+
+def _fused_step(front: Tensor, x: Tensor) -> None:
+    rates = {"weight_decay": 0.0, "momentum": 0.0, "lr": 0.1, "dampening": 0.0}
+    torch._fused_sgd_([x], [front], [], **rates, nesterov=False, maximize=False, is_first_step=True)
+
+
+@pytest.mark.parametrize(
+    ("write", "name"),
+    [
+        (_statistics(torch.native_batch_norm), "native_batch_norm"),
+        (_statistics(torch.ops.aten.native_batch_norm), "native_batch_norm"),
+        (_fused_step, "_fused_sgd_"),
+        (lambda front, x: torch._amp_foreach_non_finite_check_and_unscale_([x], front[:1], torch.ones(1)), "_amp_for"),
+    ],
+)
+def test_every_argument_that_an_op_writes_is_written(write: Callable[[Tensor, Tensor], Any], name: str) -> None:
+    trace = _traced(lambda model, x: (write(model.front, x), model.back / 2))
+    [op] = [op for op in trace.ops if op.name.startswith(name)]
+    assert _sources(trace, "div") == [[op.index]]
