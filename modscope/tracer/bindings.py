@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from itertools import chain, compress
 from operator import is_
 from typing import Any
 
+import torch
+
+# How often a dictionary was changed: Python counts it until 3.11, and torch's guards read it.
+_changes: Any = torch._C._dynamo.guards.dict_version if sys.version_info < (3, 12) else None  # type: ignore[attr-defined]
+_PLAIN = frozenset({dict})
 _KEPT_BY_PYTHON = frozenset({"__slotnames__", "__abstractmethods__", "__annotations__", "__annotations_cache__"})
 
 
@@ -19,10 +25,11 @@ class Names:
         self._filled = list(compress(spaces, self._lengths))
         self._keys = list(chain.from_iterable(self._filled))
         self._values = list(_values(self._filled))
+        self._changes = _all_changes(spaces)
 
     def put_back(self) -> None:
         """Mend those that differ."""
-        if self._all_same():
+        if (self._changes and self._changes == _all_changes(self._spaces)) or self._all_same():
             return
         end = 0
         for space, length in zip(self._spaces, self._lengths, strict=True):
@@ -38,6 +45,13 @@ class Names:
             and all(map(is_, _values(self._filled), self._values))
             and list(chain.from_iterable(self._filled)) == self._keys
         )
+
+
+def _all_changes(spaces: Sequence[dict[Any, Any]]) -> list[int]:
+    """How often each was changed; nothing where that is not known: an ordered one does not count a move."""
+    if _changes is None or not _PLAIN.issuperset(map(type, compress(spaces, spaces))):
+        return []
+    return list(map(_changes, spaces))
 
 
 def _values(spaces: Sequence[dict[Any, Any]]) -> Iterator[Any]:
@@ -87,21 +101,17 @@ class Callables:
     """What the functions and classes of some modules are bound to. Modules are left: they may be imported late."""
 
     def __init__(self, spaces: Sequence[dict[str, Any]]) -> None:
-        self._before = [(space, space.copy()) for space in spaces]
+        self._spaces = spaces
+        self._before = [space.copy() for space in spaces]
+        self._changes = _all_changes(spaces)
 
     def put_back(self) -> None:
         """Mend those that differ."""
-        for space, before in self._before:
-            if not _same(space, before):
-                for name in [name for name, value in space.items() if name not in before and callable(value)]:
-                    del space[name]
-                for name, value in before.items():
-                    if space.get(name) is not value and callable(value):
-                        space[name] = value
-
-
-def _same(a: dict[str, Any], b: dict[str, Any]) -> bool:
-    try:
-        return a == b  # asks nobody who is the same as before, and is much faster than looking at each
-    except Exception:
-        return False
+        if self._changes and self._changes == _all_changes(self._spaces):
+            return
+        for space, before in zip(self._spaces, self._before, strict=True):
+            for name in [name for name, value in space.items() if name not in before and callable(value)]:
+                del space[name]
+            for name, value in before.items():
+                if space.get(name) is not value and callable(value):
+                    space[name] = value
