@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 # How often a dictionary was changed: Python counts it until 3.11, and torch's guards read it.
-_changes: Any = torch._C._dynamo.guards.dict_version if sys.version_info < (3, 12) else None  # type: ignore[attr-defined]
+_changes: Any = torch._C._dynamo.guards.dict_version if sys.version_info < (3, 12) else None
 _PLAIN = frozenset({dict})
 _KEPT_BY_PYTHON = frozenset({"__slotnames__", "__abstractmethods__", "__annotations__", "__annotations_cache__"})
 
