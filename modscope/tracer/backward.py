@@ -18,6 +18,7 @@ from torch.utils.hooks import RemovableHandle
 from modscope.data import CallGradients, Gradient, TensorSpec
 from modscope.tracer import specs
 from modscope.tracer.modes import past_functions, past_modes
+from modscope.tracer.struck import heed
 from modscope.tracer.tree import Captured
 
 
@@ -100,8 +101,8 @@ class Backward:
             try:
                 specs.read(tensor, "grad_fn")  # up to date, for a view that was written: else torch ends the process
                 self._handles.append(tensor.register_hook(hook))  # type: ignore[no-untyped-call]
-            except Exception:  # inside a transform of torch.func, which differentiates without hooks; a strange tensor
-                return
+            except Exception as error:  # inside a transform of torch.func, which knows no hooks; a strange tensor
+                heed(error)
 
     def _parameter_hook(self, number: int) -> Any:
         def note(parameter: Tensor) -> None:
@@ -117,8 +118,8 @@ class Backward:
             return
         try:
             self._seen[number] = past_modes(_figures, gradient)
-        except Exception:  # a strange tensor
-            return
+        except Exception as error:  # a strange tensor
+            heed(error)
 
 
 def _gradient(nonzero: Tensor, finite: Tensor, norm: Tensor) -> Gradient:

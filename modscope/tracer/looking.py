@@ -12,6 +12,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from modscope.tracer import specs
 from modscope.tracer.modes import past_functions
+from modscope.tracer.struck import heed
 
 _storage_of = torch._C.TensorBase.untyped_storage
 _tracing_state = torch._C._get_tracing_state
@@ -59,7 +60,8 @@ def storage_of(tensor: Tensor) -> Any:
     """The memory of a tensor; None where it has none."""
     try:
         return past_functions(_storage_of, tensor) if _others() else _storage_of(tensor)
-    except Exception:  # nested, sparse, batched and lazy tensors have none, and say so in many ways
+    except Exception as error:  # nested, sparse, batched and lazy tensors have none, and say so in many ways
+        heed(error)
         return None
 
 

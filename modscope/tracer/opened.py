@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import nn
 
+from modscope.tracer.struck import heed
+
 ATOMS = frozenset(
     {int, float, bool, complex, str, bytes, range, type(None), type(...), torch.Size}
     | {torch.dtype, torch.device, torch.layout, torch.memory_format}
@@ -30,7 +32,8 @@ def among(kinds: frozenset[Any], values: Iterable[Any]) -> bool:
     """Whether all of these are of those classes."""
     try:
         return kinds.issuperset(map(type, values))
-    except Exception:  # one refuses to be hashed
+    except Exception as error:  # one refuses to be hashed
+        heed(error)
         return False
 
 

@@ -29,6 +29,7 @@ from modscope.tracer.modes import past_functions
 from modscope.tracer.ops import OpRow
 from modscope.tracer.restore import ModelState
 from modscope.tracer.scripted import scripted
+from modscope.tracer.struck import heed
 from modscope.tracer.swapping import swapping
 from modscope.tracer.tree import Captured, capture
 from modscope.tracer.warned import warned
@@ -222,6 +223,7 @@ class Recorder(ExitStack):
 
     def puzzled(self, what: str, error: Exception) -> None:
         """Something could not be written down. The model must not suffer for it."""
+        heed(error)
         self.note("unreadable", f"{what} could not be written down: {type(error).__name__}")
 
 

@@ -21,6 +21,7 @@ from modscope.tracer.kinds import HOOK_DICTS, TABLES
 from modscope.tracer.modes import past_functions, past_modes
 from modscope.tracer.numbers import Values
 from modscope.tracer.shared import alone
+from modscope.tracer.struck import heed
 from modscope.tracer.tree import Captured
 
 _Result = TypeVar("_Result")
@@ -138,6 +139,7 @@ class ModelState:
         try:
             return act(*args)
         except Exception as error:
+            heed(error)
             self.failed[what] = f"{type(error).__name__}: {error}"
             return None
 

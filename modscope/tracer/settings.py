@@ -9,6 +9,8 @@ from typing import Any
 
 import torch
 
+from modscope.tracer.struck import heed
+
 _C = torch._C
 _Row = tuple[Callable[[], Any], Callable[[Any], Any]]
 
@@ -26,6 +28,7 @@ def write(before: list[Any]) -> None:
             try:
                 put(value)
             except Exception as error:
+                heed(error)
                 refused.append(error)
     if refused:
         raise refused[0]

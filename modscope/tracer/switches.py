@@ -28,6 +28,7 @@ from modscope.tracer import modes, precisions, settings
 from modscope.tracer.bindings import Callables, ClassAttributes, Names
 from modscope.tracer.generators import generators
 from modscope.tracer.shared import alone, recursion_room
+from modscope.tracer.struck import heed
 from modscope.tracer.switch import Switch, all_identical, identical, mends_what_differs, read_all
 
 _C = torch._C
@@ -236,4 +237,5 @@ class Switches:
                 if switch.same is mends_what_differs or not switch.same(value, switch.read()):
                     switch.write(value)
             except Exception as error:
+                heed(error)
                 self.failed[f"what {getattr(switch.write, '__name__', 'a switch')} sets"] = repr(error)

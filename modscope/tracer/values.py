@@ -25,6 +25,7 @@ from modscope.data import Constant, Nested, TensorRef, Value
 from modscope.tracer.identity import Ref
 from modscope.tracer.modes import past_functions
 from modscope.tracer.opened import ATOMS, BUILT_IN, HOLD_NOTHING, Way, among, holds_nothing, ordinary, way_into
+from modscope.tracer.struck import heed
 
 DEEPEST = 64  # containers inside one another; of what is deeper, the tensors are recorded in one row
 MOST = 20_000  # items of one value; containers that share containers have exponentially many
@@ -167,7 +168,8 @@ class _Reader:
 def _asked(value: Any, kind: type) -> tuple[Iterable[Any], Iterable[str] | None] | None:
     try:
         return _inside(value, kind)
-    except Exception:  # a class of the user's that answers no question
+    except Exception as error:  # a class of the user's that answers no question
+        heed(error)
         return None
 
 

@@ -1,7 +1,11 @@
-"""Ctrl-C at every line of the tracer in turn: afterwards all is as before, and tracing works, from any thread."""
+"""Ctrl-C at every line of the tracer in turn: afterwards all is as before, and tracing works, from any thread.
+
+So it is where a signal handler raises an exception of the user's, as timeouts do.
+"""
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 from collections import Counter
@@ -22,6 +26,7 @@ from tests.residue.snapshot import changes, take
 HERE = str(Path(modscope.__file__).parent)
 Run = Callable[[nn.Module, Tensor], object]
 Line = tuple[CodeType, int]
+Handler = Callable[..., object]
 EVERY = 6  # of the lines each sixth, from the first on; `EVERY = 1` strikes all, in some minutes
 
 
@@ -95,8 +100,16 @@ def lines_of(run: Run, model: nn.Module, x: Tensor) -> Counter[Line]:
     return seen
 
 
-def interrupt(run: Run, line: Line, nth: int, model: nn.Module, x: Tensor) -> bool:
-    """Run it, with an interrupt when this line is about to run for the nth time. Whether it came to that."""
+class TimedOutError(Exception):
+    """No time is left."""
+
+
+def time_out(*args: object) -> None:
+    raise TimedOutError
+
+
+def interrupt(run: Run, handler: Handler, line: Line, nth: int, model: nn.Module, x: Tensor) -> bool:
+    """Run it, with a signal when this line is about to run for the nth time. Whether what was raised came out."""
     code, number = line
     left = nth
 
@@ -108,16 +121,18 @@ def interrupt(run: Run, line: Line, nth: int, model: nn.Module, x: Tensor) -> bo
         if event == "line" and frame.f_lineno == number:
             left -= 1
             if left == 0:
-                raise KeyboardInterrupt
+                signal.raise_signal(signal.SIGINT)
         return strike
 
+    usual = signal.signal(signal.SIGINT, handler)
     sys.settrace(begin)
     try:
         run(model, x)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, TimedOutError):
         return True
     finally:
         sys.settrace(None)
+        signal.signal(signal.SIGINT, usual)
     return False
 
 
@@ -140,8 +155,17 @@ def occasions(lines: Counter[Line]) -> Iterator[tuple[Line, int]]:
             yield line, times
 
 
-@pytest.mark.parametrize("run", [trace, record, record_a_training_step])
-def test_an_interrupt_at_any_line_leaves_nothing(run: Run) -> None:
+@pytest.mark.parametrize(
+    ("run", "handler", "every"),
+    [
+        (trace, signal.default_int_handler, EVERY),
+        (record, signal.default_int_handler, EVERY),
+        (record_a_training_step, signal.default_int_handler, EVERY),
+        (trace, time_out, 3 * EVERY),
+        (record_a_training_step, time_out, 3 * EVERY),
+    ],
+)
+def test_an_interrupt_at_any_line_leaves_nothing(run: Run, handler: Handler, every: int) -> None:
     torch.manual_seed(0)
     model, x = Eventful(), torch.randn(3, 4)
     clean_up(model)
@@ -150,10 +174,11 @@ def test_an_interrupt_at_any_line_leaves_nothing(run: Run) -> None:
         clean_up(model)
     lines = lines_of(run, model, x)
     missed, residue = 0, {}
-    for line, nth in islice(occasions(lines), 0, None, EVERY):
+    chosen = list(islice(occasions(lines), 0, None, every))
+    for line, nth in chosen:
         with at_home():
             before = take(model, x)
-            missed += not interrupt(run, line, nth, model, x)
+            missed += not interrupt(run, handler, line, nth, model, x)
             clean_up(model)
             left = changes(before, take(model, x, before))
         code, number = line
@@ -162,4 +187,4 @@ def test_an_interrupt_at_any_line_leaves_nothing(run: Run) -> None:
             residue[where] = left
         assert traced_in_a_thread(), where
     assert residue == {}
-    assert missed < 0.02 * len(lines)
+    assert missed < 0.02 * len(chosen)
