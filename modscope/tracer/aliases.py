@@ -7,13 +7,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 
 from modscope.tracer import calls
-from modscope.tracer.modes import past_modes
+from modscope.tracer.modes import past_functions, past_modes
 from modscope.tracer.shared import Shared
 
 _tensor: Any = Tensor
@@ -24,6 +26,8 @@ _new: Callable[..., Tensor] = _parameter.__new__
 
 
 def _watched_new(cls: type, data: Any = None, *args: Any, **kwargs: Any) -> Tensor:
+    if type(data) is FakeTensor:  # torch runs functions of it, which it does not of other tensors
+        return _shared(data, past_functions(partial(_new, **kwargs), cls, data, *args))
     return _shared(data, _new(cls, data, *args, **kwargs))
 
 

@@ -99,9 +99,8 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         if self._imagining:  # torch takes an op apart: all that is made meanwhile is fake
             return super().dispatch(func, types, args, kwargs)
         if any(issubclass(each, FakeTensor) for each in types):
-            if _writes(func):
-                self._note_writes(func, args, kwargs)
-            return self._imagine(func, types, args, kwargs)
+            act = self._imagine_write if _writes(func) else self._imagine
+            return act(func, types, args, kwargs)
         given = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, Tensor)]
         known = sum(tensor.numel() for tensor in given) <= SMALL and not any(map(self._has_no_numbers, given))
         if known and _allocates_nothing(func):
@@ -116,6 +115,16 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
             if not known or sum(tensor.numel() for tensor in made) > SMALL or any(map(is_meta, made)):
                 return result
         return func(*args, **kwargs)
+
+    def _imagine_write(self, func: Any, types: Sequence[type], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """What has numbers becomes its image, where that is given another shape or other memory."""
+        images = [(real, self._faked(real)) for real in self._note_writes(func, args, kwargs) if not is_meta(real)]
+        before = [_place(image) for _, image in images]
+        result = self._imagine(func, types, args, kwargs)
+        for (real, image), place in zip(images, before, strict=True):
+            if _place(image) != place:
+                real.data = image
+        return result
 
     def _imagine(self, func: Any, types: Sequence[type], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         try:
@@ -173,7 +182,7 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
         memory = storage_of(tensor) if self._written else None
         return tensor.is_meta or (memory is not None and memory._cdata in self._written)
 
-    def _note_writes(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def _note_writes(self, func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Iterator[Tensor]:
         for place, argument in enumerate(func._schema.arguments):
             if argument.alias_info is None or not argument.alias_info.is_write:
                 continue
@@ -181,6 +190,11 @@ class _Fakes(FakeTensorMode):  # type: ignore[no-untyped-call]
             for tensor in tree_leaves(target):
                 if type(tensor) in specs.PLAIN and (memory := storage_of(tensor)) is not None:
                     self._written[memory._cdata] = memory
+                    yield tensor
+
+
+def _place(tensor: Tensor) -> tuple[Any, ...]:
+    return tensor.untyped_storage()._cdata, tensor.shape, tensor.stride(), tensor.storage_offset()
 
 
 @cache
