@@ -11,7 +11,7 @@ from torch._C._functorch import get_unwrapped, is_batchedtensor, is_functorch_wr
 from torch.utils.weak import WeakIdKeyDictionary
 
 from modscope.tracer import specs
-from modscope.tracer.modes import past_functions
+from modscope.tracer.modes import past_functions, past_tracing
 from modscope.tracer.struck import heed
 
 _storage_of = torch._C.TensorBase.untyped_storage
@@ -28,23 +28,13 @@ _ALONE = 2  # users of a piece of memory: one tensor, and the storage by which w
 def facts_of(tensor: Tensor) -> Any:
     """What `specs` makes a record of later, or the record."""
     if _tracing_state() is not None:
-        return _facts_while_traced(tensor)
+        return past_tracing(specs.spec, tensor)
     if type(tensor) in _PLAIN:
         try:
             return past_functions(_plain_facts, tensor) if _others() else _plain_facts(tensor)
         except RuntimeError:  # nested tensors have no shape
             pass
     return specs.spec(tensor)
-
-
-def _facts_while_traced(tensor: Tensor) -> Any:
-    """torch.jit.trace would take our looking at a shape for part of the model."""
-    state = _tracing_state()
-    try:
-        torch._C._set_tracing_state(None)  # type: ignore[attr-defined]
-        return specs.spec(tensor)
-    finally:
-        torch._C._set_tracing_state(state)  # type: ignore[attr-defined]
 
 
 def is_batched(tensor: Tensor) -> bool:

@@ -12,6 +12,8 @@ from torch.utils._python_dispatch import _disable_current_modes
 
 _Result = TypeVar("_Result")
 _C = torch._C
+_tracing_state: Callable[[], Any] = _C._get_tracing_state
+_set_tracing_state: Callable[[Any], None] = _C._set_tracing_state  # type: ignore[attr-defined]
 
 # Each of the two is one line, so that an interrupt strikes within `act` or not at all: at the end of a longer block it
 # would leave the modes off.
@@ -22,8 +24,24 @@ def past_functions(act: Callable[..., _Result], *args: Any) -> _Result:
     with _C.DisableTorchFunction(): return act(*args)  # noqa: E701  # fmt: skip
 
 
+def past_tracing(act: Callable[..., _Result], *args: Any) -> _Result:
+    """Run it where torch.jit.trace does not take it for part of the model."""
+    if (state := _tracing_state()) is None:
+        return act(*args)
+    try:
+        _set_tracing_state(None)
+        return act(*args)
+    finally:
+        _set_tracing_state(state)
+
+
 def past_modes(act: Callable[..., _Result], *args: Any) -> _Result:
-    """Run it where no dispatch mode sees it either, neither the user's nor ours."""
+    """Run it where no dispatch mode sees it either, neither the user's nor ours, nor torch.jit.trace."""
+    result: _Result = past_tracing(_past_modes, act, *args)
+    return result
+
+
+def _past_modes(act: Callable[..., _Result], *args: Any) -> _Result:
     with _C.DisableTorchFunction(), _disable_current_modes(): return act(*args)  # noqa: E701  # fmt: skip
 
 

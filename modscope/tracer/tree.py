@@ -26,7 +26,7 @@ from modscope.tracer.hidden import Search
 from modscope.tracer.infos import Rows, hook_infos
 from modscope.tracer.inputs import check
 from modscope.tracer.kinds import HOOK_DICTS, STANDARD, Kind, unusual
-from modscope.tracer.modes import past_functions
+from modscope.tracer.modes import past_functions, past_tracing
 from modscope.tracer.shared import collector
 from modscope.tracer.specs import PLAIN
 
@@ -275,7 +275,7 @@ def _given(parameters: dict[str, Any]) -> tuple[str, ...]:
 def _specs(tensors: list[Tensor]) -> list[specs.Facts | TensorSpec | None]:
     """What each tensor is; None where nothing is known yet."""
     try:
-        return past_functions(_read_specs, tensors)
+        return past_tracing(past_functions, _read_specs, tensors)
     except RuntimeError:  # a nested tensor refuses to say its shape
         return [_careful_spec(tensor) for tensor in tensors]
 

@@ -159,3 +159,17 @@ def test_sizes_that_are_symbols_are_told_as_numbers() -> None:
     trace = modscope.trace(model, torch.ones(2, 3))
     assert [op.outputs[0].spec.shape for op in trace.ops if op.name == "relu"] == [(2, 3)] * 2
     assert Trace.from_json(trace.to_json()) == trace
+
+
+def test_a_trace_within_what_torch_traces_sees_numbers_and_leaves_no_mark() -> None:
+    model, x, shapes = nn.BatchNorm1d(3).requires_grad_(False), torch.ones(2, 3), []
+
+    def forward(x: Tensor) -> Tensor:
+        trace = modscope.trace(model, x)
+        shapes.append((trace.calls[0].input_shapes, trace.tree[""].parameters[0].spec.shape))
+        return x + 1
+
+    traced = torch.jit.trace(forward, x, check_trace=False)  # type: ignore[no-untyped-call]
+    assert shapes == [(((2, 3),), (3,))]
+    assert "clone" not in str(traced.graph)  # as buffers are, before they are written
+    assert model.num_batches_tracked == 0
