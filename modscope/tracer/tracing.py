@@ -10,6 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from modscope.data import Recorded, Trace
+from modscope.tracer.caches import Caches
 from modscope.tracer.inputs import check, refusal
 from modscope.tracer.recorder import Recorder
 from modscope.tracer.restore import ModelState
@@ -27,6 +28,7 @@ class Before:
         self._recorder: Recorder | None = None
         self._stand_ins = StandIns()
         self._model = ModelState()
+        self._caches = Caches()
         self._switches: Switches | None = None
         self._ended = False
 
@@ -40,6 +42,7 @@ class Before:
         recorder.before = self._model
         recorder.versions = Versions(recorder.tensors, given)
         self._model.take(recorder.captured)
+        self._caches.take(recorder.captured)
         self._model.take_gradients([tensor for _, tensor in given()], recorder.captured)
         return recorder, inputs
 
@@ -56,8 +59,13 @@ class Before:
             parts.callback(self._model.put_back)
             if self._recorder is not None:
                 parts.callback(self._recorder.stop, error)
+            parts.callback(self._caches.put_back)  # first, for the recorder tells of what stays changed
         self._ended = True
-        self._model, self._switches = ModelState(), None  # the exception of a failed forward may keep this for long
+        self._model, self._caches, self._switches = (
+            ModelState(),
+            Caches(),
+            None,
+        )  # the exception of a failed forward may keep this for long
 
     def _note_failures(self) -> None:
         if self._recorder is not None and self._switches is not None:

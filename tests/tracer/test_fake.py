@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -223,6 +224,36 @@ def test_what_torch_has_no_kernel_for_without_numbers_is_named() -> None:
 
     with modscope.fake(), pytest.raises(modscope.ModscopeError, match=r"test_fake.py:\d+ runs aten::_empty_affine"):
         modscope.trace(Packed(), torch.zeros(100, 100))
+
+
+class Tables(nn.Module):
+    """Keeps what it has computed in a dict, in a list and in an object, and counts its calls in a list."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(100, 100))
+        self.by_size: dict[int, tuple[Tensor]] = {}
+        self.latest: list[Tensor | None] = [None]
+        self.helper = types.SimpleNamespace(bias=None)
+        self.calls: list[int] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        self.calls.append(len(x))
+        if len(x) not in self.by_size:
+            self.by_size[len(x)] = (self.weight * 2,)
+            self.latest[0] = self.helper.bias = self.weight.sum(0)
+        return x @ self.by_size[len(x)][0] + self.latest[0] + self.helper.bias
+
+
+def test_no_fake_tensor_stays_in_the_caches_of_a_model() -> None:
+    model, x = Tables(), torch.ones(100, 100)
+    with modscope.fake():
+        trace = modscope.trace(model, x)
+    assert [note.path for note in trace.not_undone] == ["calls"]
+    assert torch.equal(model(x), torch.full((100, 100), 400.0))
+    with modscope.fake():
+        assert not modscope.trace(model, x).not_undone[1:]
+    assert torch.equal(model.by_size[100][0], model.weight * 2)
 
 
 class Weighs(nn.Module):
