@@ -20,6 +20,7 @@ class Caches:
 
     def __init__(self) -> None:
         self._before: list[tuple[Any, list[Any]]] = []
+        self._spoilt: list[tuple[Any, list[Any]]] = []
 
     def take(self, captured: Captured) -> None:
         """Note what they hold; only under `fake()`."""
@@ -33,8 +34,10 @@ class Caches:
         """May be interrupted, and called again."""
         for container, before in self._before:
             if set(map(id, _fakes(container))).difference(map(id, _fakes(before))):
-                container.clear()
-                (container.update if type(container) in _TABLES else container.extend)(before)
+                self._spoilt.append((container, before))  # one that was emptied when an interrupt hit shows no fakes
+        for container, before in self._spoilt:
+            container.clear()
+            (container.update if type(container) in _TABLES else container.extend)(before)
 
 
 def _container(holder: Any) -> Any:
