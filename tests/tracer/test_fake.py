@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+import sys
 import types
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn.attention.flex_attention import flex_attention
 
 import modscope
+from modscope.tracer import caches
 
 
 class Wide(nn.Module):
@@ -254,6 +257,31 @@ def test_no_fake_tensor_stays_in_the_caches_of_a_model() -> None:
     with modscope.fake():
         assert not modscope.trace(model, x).not_undone[1:]
     assert torch.equal(model.by_size[100][0], model.weight * 2)
+
+
+def test_the_caches_of_a_model_are_put_back_wherever_an_interrupt_hits() -> None:
+    x, before = torch.ones(100, 100), sys.gettrace()
+    for nth in itertools.count(1):
+        model, lines = Tables(), itertools.count(1)
+
+        def strike(frame: types.FrameType, event: str, _: Any, lines: Any = lines, nth: int = nth) -> Any:
+            if frame.f_code.co_filename != caches.__file__:
+                return None
+            if event == "line" and next(lines) == nth:
+                raise KeyboardInterrupt
+            return strike
+
+        sys.settrace(strike)
+        try:
+            with modscope.fake():
+                modscope.trace(model, x)
+            break
+        except KeyboardInterrupt:
+            sys.settrace(before)
+            assert torch.equal(model(x), torch.full((100, 100), 400.0))
+        finally:
+            sys.settrace(before)
+    assert nth > 20
 
 
 class Weighs(nn.Module):
