@@ -81,7 +81,8 @@ class Lent(Generic[_What]):
 
     def lend(self, storage: Any, what: _What) -> None:
         """It is handed out now."""
-        self._known[_address_of(storage)] = weak(storage), what
+        if address := _address_of(storage):
+            self._known[address] = weak(storage), what
 
     def find(self, storage: Any) -> _What | None:
         """What was told of this memory; None where it was not handed out."""
@@ -99,4 +100,7 @@ class Lent(Generic[_What]):
 
 def _address_of(storage: Any) -> int:
     """Where the numbers begin; 0 where there are none."""
-    return 0 if storage.device.type == "meta" else int(storage.data_ptr())  # so is that of a fake tensor
+    try:
+        return 0 if storage.device.type == "meta" else int(storage.data_ptr())  # so is that of a fake tensor
+    except RuntimeError:  # what DLPack makes of a fake tensor
+        return 0

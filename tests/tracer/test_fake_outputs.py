@@ -45,3 +45,15 @@ def test_a_parameter_is_made_of_a_fake_tensor_as_of_any() -> None:
     with modscope.fake():
         trace = modscope.trace(Makes(), torch.zeros(100, 100))
     assert [(op.name, [ref.source.op for ref in op.inputs]) for op in trace.ops] == [("mul", [None]), ("add", [0])]
+
+
+@pytest.mark.filterwarnings("ignore:Accessing the data pointer")
+def test_what_dlpack_makes_of_a_fake_tensor_is_written_down() -> None:
+    class Hands(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.from_dlpack(x * 2) + 1
+
+    with modscope.fake():
+        trace = modscope.trace(Hands(), torch.zeros(100, 100))
+    assert [op.name for op in trace.ops] == ["mul", "__dlpack__", "add"]
+    assert trace.blind_spots == ()
