@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from torch import nn
 
 from modscope.tracer.shared import Shared
+from modscope.tracer.uncompiled import uncompiled
 
 if TYPE_CHECKING:
     from modscope.tracer.recorder import Recorder
@@ -25,6 +26,7 @@ _original: Callable[..., Any] = vars(nn.Module)["_call_impl"]
 _outer: Callable[..., Any] = nn.Module.__call__
 
 
+@uncompiled
 def _watched_call_impl(self: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
     watch = _watches.get(get_ident())
     if watch is not None:

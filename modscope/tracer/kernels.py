@@ -13,6 +13,7 @@ from torch._C._functorch import maybe_current_level
 
 from modscope.tracer.modes import past_functions
 from modscope.tracer.ops import Functions, Kernels, OpLog
+from modscope.tracer.uncompiled import uncompiled
 
 
 class LooseKernels(Kernels):  # type: ignore[no-untyped-call]
@@ -22,6 +23,7 @@ class LooseKernels(Kernels):  # type: ignore[no-untyped-call]
         super().__init__(log)
         self.covered = False  # by a torch function that is written down
 
+    @uncompiled
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if self.covered:
             return past_functions(partial(func, **(kwargs or {})), *args)
@@ -35,6 +37,7 @@ class AllFunctions(Functions):
         super().__init__(log)
         self.kernels = LooseKernels(log)
 
+    @uncompiled
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if maybe_current_level() is not None:
             return func(*args, **(kwargs or {}))

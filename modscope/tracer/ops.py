@@ -17,6 +17,7 @@ from modscope.tracer.identity import Ref
 from modscope.tracer.modes import past_functions
 from modscope.tracer.opened import ATOMS
 from modscope.tracer.places import Place, locate
+from modscope.tracer.uncompiled import uncompiled
 from modscope.tracer.values import PLAIN_TENSORS, describe, refs
 
 if TYPE_CHECKING:
@@ -202,6 +203,7 @@ class Functions(TorchFunctionMode):
     def __init__(self, log: OpLog) -> None:
         self._log = log
 
+    @uncompiled
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         log = self._log
         try:
@@ -229,6 +231,7 @@ class Kernels(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._log = log
 
+    @uncompiled
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
         log = self._log

@@ -32,6 +32,7 @@ from modscope.tracer.scripted import scripted
 from modscope.tracer.struck import heed
 from modscope.tracer.swapping import swapping
 from modscope.tracer.tree import Captured, capture
+from modscope.tracer.uncompiled import uncompiled
 from modscope.tracer.warned import warned
 from modscope.tracer.watch import Running, Special, Watch, special
 from modscope.tracer.writes import Change, Versions
@@ -159,6 +160,7 @@ class Recorder(ExitStack):
         self._optimizer = None
         return figures
 
+    @uncompiled
     def __enter__(self) -> Recorder:
         try:
             self.push(self._end)
@@ -169,6 +171,7 @@ class Recorder(ExitStack):
             self.close()
             raise
 
+    @uncompiled
     def _end(self, kind: Any, error: BaseException | None, traceback: Any) -> None:
         self.stop(error)
 
@@ -227,6 +230,7 @@ class Recorder(ExitStack):
         self.note("unreadable", f"{what} could not be written down: {type(error).__name__}")
 
 
+@uncompiled
 def record(
     model: nn.Module,
     ops: bool = True,

@@ -17,6 +17,7 @@ from modscope.tracer.restore import ModelState
 from modscope.tracer.shared import collector
 from modscope.tracer.stand_ins import StandIns
 from modscope.tracer.switches import Switches
+from modscope.tracer.uncompiled import uncompiled
 from modscope.tracer.values import describe
 from modscope.tracer.writes import Change, Versions
 
@@ -74,11 +75,13 @@ class Before:
             changes += [Change("not restored", what, reason) for what, reason in failed.items()]
 
 
+@uncompiled
 def trace(model: nn.Module, /, *args: Any, **kwargs: Any) -> Trace:
     """Run `model(*args, **kwargs)` once, in the caller's context, and return all that happened."""
     return _trace(model, args, kwargs, Recorded())
 
 
+@uncompiled
 def trace_with_costs(model: nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Trace:
     """As `trace()`, with FLOPs and MACs."""
     return _trace(model, args, kwargs, Recorded(costs=True))

@@ -29,12 +29,14 @@ from modscope.tracer.kinds import HOOK_DICTS, STANDARD, Kind, unusual
 from modscope.tracer.modes import past_functions, past_tracing
 from modscope.tracer.shared import collector
 from modscope.tracer.specs import PLAIN
+from modscope.tracer.uncompiled import uncompiled
 
 _fixed = itemgetter("training", "_parameters", "_buffers", "_modules", "_non_persistent_buffers_set")
 _hook_dicts = itemgetter(*HOOK_DICTS)
 _read = object.__getattribute__
 
 
+@uncompiled
 def inspect(model: nn.Module) -> ModuleTree:
     """What is registered on a model: modules, parameters, buffers, hooks, ties. Nothing is run.
 

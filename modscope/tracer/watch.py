@@ -14,6 +14,7 @@ from modscope.tracer.functions import Function
 from modscope.tracer.ops import Functions, Kernels, OpLog, Pending
 from modscope.tracer.places import Place
 from modscope.tracer.shared import recursion_room
+from modscope.tracer.uncompiled import uncompiled
 from modscope.tracer.values import PLAIN_TENSORS, Unknown, describe, name_of
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ class Watch:
             modes.remove_dispatch_mode(self._kernels)
         recursion_room.need(self, 0)
 
+    @uncompiled
     def call(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Run one module call and write it down."""
         log = self._log

@@ -173,3 +173,23 @@ def test_a_trace_within_what_torch_traces_sees_numbers_and_leaves_no_mark() -> N
     assert shapes == [(((2, 3),), (3,))]
     assert "clone" not in str(traced.graph)  # as buffers are, before they are written
     assert model.num_batches_tracked == 0
+
+
+def test_a_recording_within_a_compiled_function_is_left_alone_by_the_compiler() -> None:
+    model, x, traces = nn.Sequential(nn.Linear(3, 3), nn.BatchNorm1d(3)), torch.ones(2, 3), []
+
+    def step(x: Tensor) -> Tensor:
+        traces.append(modscope.trace(model, x))
+        with modscope.record(model) as recorder:
+            output: Tensor = model(x)
+        traces.append(recorder.trace)
+        return output
+
+    output = torch.compile(step, backend="eager")(x)
+    assert torch.equal(output, model(x))
+    for trace in traces:
+        assert [call.output_shapes for call in trace.calls] == [((2, 3),)] * 3
+        assert trace.ops[0].name == "linear"
+        assert trace.blind_spots == ()
+    assert [note.kind for note in traces[0].not_undone] == []
+    assert int(model[1].num_batches_tracked) == 2
