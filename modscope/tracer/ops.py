@@ -128,7 +128,7 @@ class OpLog:
                 return None
             inputs, tensors = self._read(args, kwargs), self._tensors
             if function.rebinds:  # from then on they share memory
-                tensors.shared(_tensors_in(args))
+                tensors.shared(_tensors_in((*args, *kwargs.values())))
             if function.lends:
                 tensors.lend(args[0])
             written = () if function.marks else tuple(map(tensors.before_write, targets))

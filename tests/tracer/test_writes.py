@@ -235,7 +235,12 @@ def test_what_lives_on_under_another_name_comes_from_where_it_was_made(share: Ca
 
 @pytest.mark.parametrize(
     "share",
-    [copy, lambda tensor: torch.empty(0).set_(tensor), lambda tensor: torch.empty(0).set_(tensor.untyped_storage())],
+    [
+        copy,
+        lambda tensor: torch.empty(0).set_(tensor),
+        lambda tensor: torch.empty(0).set_(source=tensor),
+        lambda tensor: torch.empty(0).set_(tensor.untyped_storage()),
+    ],
 )
 def test_a_tensor_that_is_set_to_memory_shares_it(share: Callable[[Tensor], Tensor]) -> None:
     def forward(model: Any, x: Tensor) -> None:
