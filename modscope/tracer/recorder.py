@@ -78,9 +78,7 @@ class Recorder(ExitStack):
             raise ModscopeError("this recorder has recorded already; modscope.record() makes another one")
         self._threads_before = set(sys._current_frames())
         self._look_for_special(0)
-        made_faster = dict(compiled(self.captured.alive_modules))
-        for number in made_faster:
-            self.note("compiled", f"is compiled; {WATCHED}", number)
+        in_place = self._note_compiled(0)
         compiler.need(self)
         swapping.need(self)
         scripted.need(self)
@@ -88,7 +86,7 @@ class Recorder(ExitStack):
         warned.need(self)
         higher.need(self)
         aliases.need(self)
-        self._original = calls.begin(self, compiled=any(made_faster.values()))
+        self._original = calls.begin(self, compiled=in_place)
         self._figures = self._first_figures()
         if self.backward is not None:
             self.backward.start()
@@ -183,9 +181,17 @@ class Recorder(ExitStack):
         first = len(self.captured.alive_modules)
         number = self.captured.add(module, holder, f"[{name}#{nth}]")
         self._look_for_special(first)
+        self._note_compiled(first)
         if self.before is not None:
             self.before.take(self.captured)
         return number
+
+    def _note_compiled(self, first: int) -> bool:
+        """Say which modules are compiled, from this number on; whether any is so in place."""
+        made_faster = dict(compiled(self.captured.alive_modules[first:], first))
+        for number in made_faster:
+            self.note("compiled", f"is compiled; {WATCHED}", number)
+        return any(made_faster.values())
 
     def _look_for_special(self, first: int) -> None:
         kinds: dict[int, Special | None] = {}  # by id: a class may refuse to be hashed

@@ -123,6 +123,14 @@ def test_a_function_that_ran_eagerly_is_told(function: Forward, notes: list[tupl
     assert modscope.compare(trace).unknown == (("spare",) if hidden else ())
 
 
+def test_a_module_that_is_compiled_while_it_is_recorded_is_told() -> None:
+    model = nn.Linear(3, 3)
+    with modscope.record(model) as recorder:
+        torch.compile(model, backend="eager")(torch.ones(2, 3))
+    assert [call.type for call in recorder.trace.calls] == ["OptimizedModule", "Linear"]
+    assert [(note.kind, note.path) for note in recorder.trace.blind_spots] == [("compiled", "[OptimizedModule#0]")]
+
+
 FIRST_USE = """
 import sys, torch, modscope
 from torch import nn
