@@ -29,7 +29,7 @@ class Shared(Source):
 class Ref:
     """One tensor value. There is one for every op: setting attributes is half the price of a constructor."""
 
-    __slots__ = ("alive", "facts", "memory", "source", "standing", "version")
+    __slots__ = ("alive", "facts", "known", "memory", "source", "standing", "version")
 
     alive: Any  # weak reference to the tensor; None: the recorder keeps it alive
     facts: Any  # a TensorSpec, or what `specs.facts` read of a plain tensor; None: as it was captured
@@ -37,12 +37,13 @@ class Ref:
     standing: int  # number of that captured tensor, or of the one whose memory it shares; -1: none
     memory: Memory | None  # None until an op is met that may share or write it
     version: int
+    known: int  # of how many writes to that memory it knows
 
 
 class Memory:
-    """A piece of memory that several tensors are views of."""
+    """A piece of memory that several tensors are views of. Their refs learn of a write when they are next asked for."""
 
-    __slots__ = ("alive", "members", "nbytes", "source", "standing", "version")
+    __slots__ = ("alive", "nbytes", "source", "standing", "version", "writer")
 
     def __init__(self, storage: Any, first: Ref) -> None:
         self.alive = weak(storage)
@@ -50,7 +51,7 @@ class Memory:
         self.version = 0
         self.source = first.source  # of the values in it
         self.standing = first.standing
-        self.members: list[int] = []  # ids of tensors
+        self.writer: tuple[int, int] = (0, -1)  # the last op in a call that wrote it: its version then, and that op
 
 
 def _ref(
@@ -63,6 +64,7 @@ def _ref(
     ref.standing = standing
     ref.memory = memory
     ref.version = version
+    ref.known = 0 if memory is None else memory.version
     return ref
 
 
@@ -72,7 +74,7 @@ class Tensors:
     def __init__(self, captured: Captured) -> None:
         self.captured = captured
         self._standing = captured.tensors
-        self.overwritten: set[int] = set()  # numbers of captured tensors
+        self._overwritten: set[int] = set()  # numbers of captured tensors
         self.known: dict[int, Ref] = {}  # by id; holds while the weak reference says so
         self._memories: dict[int, Memory] = {}  # by address
         self._lent: Lent[Memory] = Lent()
@@ -84,7 +86,7 @@ class Tensors:
         ref = self.known.get(id(tensor))
         if ref is None or (ref.alive is not None and ref.alive() is not tensor):
             return self.first_seen(tensor)
-        return ref
+        return ref if ref.memory is None or ref.known == ref.memory.version else self.renewed(tensor, ref)
 
     def made(self, tensor: Tensor, op: int) -> Ref:
         """The ref of an op's output, which may be one of its inputs."""
@@ -99,6 +101,8 @@ class Tensors:
             ref.memory = None
             ref.version = 0
             known[id(tensor)] = ref  # at the end: there may be no room on the stack to fill it in
+        elif ref.memory is not None and ref.known != ref.memory.version:
+            return self.renewed(tensor, ref)
         return ref
 
     def shared(self, tensors: Iterable[Tensor]) -> None:
@@ -134,16 +138,16 @@ class Tensors:
             self.known[id(tensor)] = _ref(before.alive, facts_of(tensor), op, -1, None, before.version + 1)
             before.alive = None
         elif memory is None or moved or rebound:
-            self._renew(id(tensor), before, op, in_a_call, before.version + 1)
+            source = op if in_a_call or before.standing < 0 else before.source
+            self._renew(tensor, before, source, before.version + 1)
         else:
             memory.version += 1
             if storage is not None:  # out= and resize_() let it grow
                 memory.nbytes = storage.nbytes()
+            if in_a_call:
+                memory.writer = memory.version, op
             if in_a_call or memory.standing < 0:
                 memory.source = op
-            memory.members = [member for member in memory.members if self._is_member(member, memory)]
-            for member in memory.members:
-                self._renew(member, self.known[member], op, in_a_call, memory.version)
         if moved:
             self._remember(tensor, self.known[id(tensor)])
 
@@ -162,8 +166,6 @@ class Tensors:
             source = Shared("unknown", of=of.source) if isinstance(of.source, Source) else of.source
             self.forget(made)
             self.known[id(made)] = _ref(weak(made), facts_of(made), source, of.standing, memory, of.version)
-            if memory is not None:
-                memory.members.append(id(made))
 
     def marked(self, tensor: Tensor) -> None:
         """Autograd takes a tensor for something else now; its values are those it had."""
@@ -172,10 +174,17 @@ class Tensors:
         self.known[id(tensor)] = _ref(ref.alive, facts_of(tensor), ref.source, ref.standing, memory, ref.version)
         ref.alive = None
 
+    @property
+    def overwritten(self) -> set[int]:
+        """The numbers of the captured tensors that ops wrote."""
+        held = [ref for ref in self.known.values() if ref.standing >= 0 and ref.memory is not None]
+        return self._overwritten | {ref.standing for ref in held if ref.known != ref.memory.version}  # type: ignore[union-attr]
+
     def was_written(self, tensor: Tensor) -> bool:
         """Whether a tensor that was there before holds what an op has written."""
         ref = self.known.get(id(tensor))
-        return ref is not None and type(ref.source) is int and (ref.alive is None or ref.alive() is tensor)
+        known = ref is not None and (ref.alive is None or ref.alive() is tensor)
+        return known and type(self.refer(tensor).source) is int
 
     def forget(self, tensor: Tensor) -> None:
         """Take a tensor for another one from now on, and leave no weak reference to it."""
@@ -189,12 +198,20 @@ class Tensors:
         self._memories.clear()
         self._lent.clear()
 
-    def _renew(self, key: int, ref: Ref, op: int, in_a_call: bool, version: int) -> None:
-        source = op if in_a_call or ref.standing < 0 else ref.source
-        self.known[key] = _ref(ref.alive, facts_of(self._tensor(ref)), source, ref.standing, ref.memory, version)
+    def renewed(self, tensor: Tensor, ref: Ref) -> Ref:
+        """What stands for a tensor whose memory was written since."""
+        memory = ref.memory
+        assert memory is not None
+        version, writer = memory.writer
+        source = memory.source if ref.standing < 0 else writer if version > ref.known else ref.source
+        return self._renew(tensor, ref, source, memory.version)
+
+    def _renew(self, tensor: Tensor, ref: Ref, source: Source | int | None, version: int) -> Ref:
+        new = self.known[id(tensor)] = _ref(ref.alive, facts_of(tensor), source, ref.standing, ref.memory, version)
         ref.alive = None  # one weak reference for each tensor, so that it can be forgotten
         if ref.standing >= 0:
-            self.overwritten.add(ref.standing)
+            self._overwritten.add(ref.standing)
+        return new
 
     def first_seen(self, tensor: Tensor) -> Ref:
         """The ref of a tensor that is read and has none yet."""
@@ -239,7 +256,7 @@ class Tensors:
         memory = self._remember(tensor, ref)
         if memory is not None and type(memory.source) is int:
             ref.source, ref.facts = memory.source, facts_of(tensor)
-            self.overwritten.add(ref.standing)
+            self._overwritten.add(ref.standing)
 
     def _remember(self, tensor: Tensor, ref: Ref) -> Memory | None:
         """Note what memory a tensor has; None for what has none (nested, sparse, batched)."""
@@ -279,20 +296,11 @@ class Tensors:
 
     def _join(self, tensor: Tensor, ref: Ref, memory: Memory) -> None:
         ref.memory = memory
-        ref.version = memory.version
+        ref.version = ref.known = memory.version
         if ref.alive is not None:  # a captured tensor stays what it is
             ref.standing = memory.standing
-        memory.members.append(id(tensor))
 
     def _living(self, address: int) -> Memory | None:
         """The memory at an address, unless it is gone: then the address was given out again."""
         memory = self._memories.get(address)
-        if memory is None or memory.alive() is None:
-            return None
-        while memory.members and not self._is_member(memory.members[-1], memory):
-            memory.members.pop()
-        return memory
-
-    def _is_member(self, key: int, memory: Memory) -> bool:
-        ref = self.known.get(key)
-        return ref is not None and ref.memory is memory and (ref.alive is None or ref.alive() is not None)
+        return None if memory is None or memory.alive() is None else memory

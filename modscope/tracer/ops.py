@@ -180,7 +180,8 @@ class OpLog:
             ref = known.get(id(each))
             # what the recorder keeps alive is itself; most arguments are that, or tensors: it saves a call for each
             if ref is not None and (ref.alive is None or ref.alive() is each):
-                positional.append(ref)
+                current = ref.memory is None or ref.known == ref.memory.version
+                positional.append(ref if current else self._tensors.renewed(each, ref))
             elif type(each) in PLAIN_TENSORS:
                 positional.append(first_seen(each))
             else:
