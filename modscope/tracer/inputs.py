@@ -49,7 +49,9 @@ def refusal(
     except TypeError as complaint:
         forward = f"{type(model).__name__}.forward{signature}"
         if lacking := missing(signature, args, kwargs):
-            return MissingInputs(f"{forward} needs inputs it was not given: {lacking}")
+            foreign = _unknown(signature, kwargs)
+            also = f"; it does not know {foreign}" if foreign else ""
+            return MissingInputs(f"{forward} needs inputs it was not given: {lacking}{also}")
         return WrongInputs(f"{forward} does not take these inputs: {complaint}")
     except Exception:  # it has no signature, or reading it runs the user's code
         return None
@@ -70,6 +72,13 @@ def missing(signature: inspect.Signature, args: Sequence[Any], kwargs: Mapping[s
         if each.default is each.empty and each.kind not in (each.VAR_POSITIONAL, each.VAR_KEYWORD)
         if each.name not in kwargs
     )
+
+
+def _unknown(signature: inspect.Signature, kwargs: Mapping[str, Any]) -> str:
+    """Keywords that no parameter takes."""
+    if any(each.kind is each.VAR_KEYWORD for each in signature.parameters.values()):
+        return ""
+    return ", ".join(name for name in kwargs if name not in signature.parameters)
 
 
 def make_input(shape: Sequence[int], dtype: str | torch.dtype | None = None, like: nn.Module | None = None) -> Tensor:

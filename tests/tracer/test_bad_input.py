@@ -81,6 +81,11 @@ def test_inputs_that_the_forward_does_not_know_are_named() -> None:
         modscope.trace(Tagger(), x, mask=x, weight=1)
 
 
+def test_an_input_under_another_name_is_told_with_the_one_that_is_lacking() -> None:
+    with pytest.raises(modscope.ModscopeError, match=r"it was not given: mask; it does not know masks$"):
+        modscope.trace(Tagger(), x, masks=x)
+
+
 def test_a_type_error_in_the_forward_is_the_users_own() -> None:
     class Wrong(Tagger):
         def forward(self, x: Tensor) -> Any:  # type: ignore[override]
