@@ -29,10 +29,10 @@ from modscope.tracer import specs
 from modscope.tracer.costs import Cost, Costs, with_costs
 from modscope.tracer.failures import Failure, named
 from modscope.tracer.figures import Figures
-from modscope.tracer.identity import Ref, Shared
 from modscope.tracer.ops import OpRow
 from modscope.tracer.places import Place, location
 from modscope.tracer.reached import Reached
+from modscope.tracer.refs import Ref, Shared
 from modscope.tracer.shared import collector
 from modscope.tracer.tree import Captured
 from modscope.tracer.values import packed, refs, text_of, value_of

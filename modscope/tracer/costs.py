@@ -24,8 +24,8 @@ from torch.utils._pytree import tree_leaves
 
 from modscope.data import Call, Op, TensorSpec
 from modscope.tracer.formulas import formula_of, formula_of_function
-from modscope.tracer.identity import Ref
 from modscope.tracer.ops import OpRow
+from modscope.tracer.refs import Ref
 from modscope.tracer.values import Held, Unknown, refs
 
 

@@ -11,8 +11,8 @@ import torch
 
 from modscope.findings import Location
 from modscope.tracer import specs
-from modscope.tracer.identity import Ref
 from modscope.tracer.places import kind_of
+from modscope.tracer.refs import Ref
 from modscope.tracer.tree import Captured
 from modscope.tracer.values import name_of, refs
 from modscope.tracer.watch import Running, Watch

@@ -7,7 +7,7 @@ reference to it says so; what the capture keeps alive needs none.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 from weakref import ref as weak
 
@@ -16,56 +16,8 @@ from torch import Tensor
 from modscope.data import Source
 from modscope.tracer import specs
 from modscope.tracer.looking import Lent, facts_of, has_others, is_batched, original_of, storage_of
+from modscope.tracer.refs import Memory, Ref, Shared, new_ref
 from modscope.tracer.tree import Captured
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shared(Source):
-    """That of a tensor which has the memory of another: the other's, unless it is an input of its own."""
-
-    of: Source
-
-
-class Ref:
-    """One tensor value. There is one for every op: setting attributes is half the price of a constructor."""
-
-    __slots__ = ("alive", "facts", "known", "memory", "source", "standing", "version")
-
-    alive: Any  # weak reference to the tensor; None: the recorder keeps it alive
-    facts: Any  # a TensorSpec, or what `specs.facts` read of a plain tensor; None: as it was captured
-    source: Source | int | None  # what was there before, or the number of an op; None: a captured tensor
-    standing: int  # number of that captured tensor, or of the one whose memory it shares; -1: none
-    memory: Memory | None  # None until an op is met that may share or write it
-    version: int
-    known: int  # of how many writes to that memory it knows
-
-
-class Memory:
-    """A piece of memory that several tensors are views of. Their refs learn of a write when they are next asked for."""
-
-    __slots__ = ("alive", "nbytes", "source", "standing", "version", "writer")
-
-    def __init__(self, storage: Any, first: Ref) -> None:
-        self.alive = weak(storage)
-        self.nbytes = storage.nbytes()
-        self.version = 0
-        self.source = first.source  # of the values in it
-        self.standing = first.standing
-        self.writer: tuple[int, int] = (0, -1)  # the last op in a call that wrote it: its version then, and that op
-
-
-def _ref(
-    alive: Any, facts: Any, source: Source | int | None, standing: int, memory: Memory | None = None, version: int = 0
-) -> Ref:
-    ref = Ref()
-    ref.alive = alive
-    ref.facts = facts
-    ref.source = source
-    ref.standing = standing
-    ref.memory = memory
-    ref.version = version
-    ref.known = 0 if memory is None else memory.version
-    return ref
 
 
 class Tensors:
@@ -135,7 +87,7 @@ class Tensors:
         storage = storage_of(tensor)
         moved = storage is not None and not self._is_of(storage, memory)  # set_(), .data =
         if moved and before.alive is not None:  # no longer a view of what it was a view of
-            self.known[id(tensor)] = _ref(before.alive, facts_of(tensor), op, -1, None, before.version + 1)
+            self.known[id(tensor)] = new_ref(before.alive, facts_of(tensor), op, -1, None, before.version + 1)
             before.alive = None
         elif memory is None or moved or rebound:
             source = op if in_a_call or before.standing < 0 else before.source
@@ -165,13 +117,13 @@ class Tensors:
             memory = of.memory or self._remember(given, of)
             source = Shared("unknown", of=of.source) if isinstance(of.source, Source) else of.source
             self.forget(made)
-            self.known[id(made)] = _ref(weak(made), facts_of(made), source, of.standing, memory, of.version)
+            self.known[id(made)] = new_ref(weak(made), facts_of(made), source, of.standing, memory, of.version)
 
     def marked(self, tensor: Tensor) -> None:
         """Autograd takes a tensor for something else now; its values are those it had."""
         ref = self.refer(tensor)
         memory = ref.memory or self._remember(tensor, ref)
-        self.known[id(tensor)] = _ref(ref.alive, facts_of(tensor), ref.source, ref.standing, memory, ref.version)
+        self.known[id(tensor)] = new_ref(ref.alive, facts_of(tensor), ref.source, ref.standing, memory, ref.version)
         ref.alive = None
 
     @property
@@ -207,7 +159,7 @@ class Tensors:
         return self._renew(tensor, ref, source, memory.version)
 
     def _renew(self, tensor: Tensor, ref: Ref, source: Source | int | None, version: int) -> Ref:
-        new = self.known[id(tensor)] = _ref(ref.alive, facts_of(tensor), source, ref.standing, ref.memory, version)
+        new = self.known[id(tensor)] = new_ref(ref.alive, facts_of(tensor), source, ref.standing, ref.memory, version)
         ref.alive = None  # one weak reference for each tensor, so that it can be forgotten
         if ref.standing >= 0:
             self._overwritten.add(ref.standing)
@@ -226,7 +178,7 @@ class Tensors:
                 self._look_for_write(tensor, ref)
             return ref
         # a source of its own: which input that is, if it is one, is found when the records are built
-        ref = _ref(weak(tensor), facts_of(tensor), Source("unknown"), -1)
+        ref = new_ref(weak(tensor), facts_of(tensor), Source("unknown"), -1)
         if is_batched(tensor):
             ref.facts = replace(specs.spec(tensor), layout="batched")
         storage = storage_of(tensor)

@@ -13,10 +13,10 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from modscope.tracer.functions import Function
-from modscope.tracer.identity import Ref
 from modscope.tracer.modes import past_functions
 from modscope.tracer.opened import ATOMS
 from modscope.tracer.places import Place, locate
+from modscope.tracer.refs import Ref
 from modscope.tracer.uncompiled import uncompiled
 from modscope.tracer.values import PLAIN_TENSORS, describe, refs
 

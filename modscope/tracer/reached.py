@@ -7,8 +7,8 @@ from itertools import chain
 
 from modscope.data import TensorRef
 from modscope.tracer.costs import differentiates
-from modscope.tracer.identity import Ref
 from modscope.tracer.ops import OpRow
+from modscope.tracer.refs import Ref
 from modscope.tracer.values import refs
 from modscope.tracer.watch import Running
 

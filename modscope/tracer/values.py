@@ -22,9 +22,9 @@ from torch.nn import Parameter
 from torch.utils import _pytree
 
 from modscope.data import Constant, Nested, TensorRef, Value
-from modscope.tracer.identity import Ref
 from modscope.tracer.modes import past_functions
 from modscope.tracer.opened import ATOMS, BUILT_IN, HOLD_NOTHING, Way, among, holds_nothing, ordinary, way_into
+from modscope.tracer.refs import Ref
 from modscope.tracer.struck import heed
 
 DEEPEST = 64  # containers inside one another; of what is deeper, the tensors are recorded in one row
