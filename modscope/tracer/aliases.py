@@ -16,23 +16,19 @@ from torch._subclasses.fake_tensor import FakeTensor
 
 from modscope.tracer import calls
 from modscope.tracer.modes import past_functions, past_modes
-from modscope.tracer.shared import Shared
+from modscope.tracer.shared import Replaced
 
-_tensor: Any = Tensor
-_parameter: Any = nn.Parameter
-_as_subclass: Callable[..., Tensor] = _tensor.as_subclass
-_set: Callable[..., Tensor] = _tensor.set_
-_new: Callable[..., Tensor] = _parameter.__new__
+_set: Callable[..., Tensor] = Tensor.set_
 
 
 def _watched_new(cls: type, data: Any = None, *args: Any, **kwargs: Any) -> Tensor:
     if type(data) is FakeTensor:  # torch runs functions of it, which it does not of other tensors
-        return _shared(data, past_functions(partial(_new, **kwargs), cls, data, *args))
-    return _shared(data, _new(cls, data, *args, **kwargs))
+        return _shared(data, past_functions(partial(_new.original, **kwargs), cls, data, *args))
+    return _shared(data, _new.original(cls, data, *args, **kwargs))
 
 
 def _watched_as_subclass(self: Tensor, /, *args: Any, **kwargs: Any) -> Tensor:
-    return _shared(self, _as_subclass(self, *args, **kwargs))
+    return _shared(self, _as_subclass.original(self, *args, **kwargs))
 
 
 def _shared(given: Any, made: Tensor) -> Tensor:
@@ -48,7 +44,7 @@ def _watched_set(self: Tensor, /, *args: Any, **kwargs: Any) -> Tensor:
         for watch in calls.watches_here()
         if (pending := watch.begin_unseen(_set, (self, *map(_bytes, args)), kwargs)) is not None
     ]
-    output = _set(self, *args, **kwargs)
+    output: Tensor = _replaced_set.original(self, *args, **kwargs)
     for watch, pending in begun:
         watch.finish_unseen(pending, output)
     return output
@@ -70,28 +66,7 @@ def _bytes_of(storage: torch.UntypedStorage) -> Tensor:
     return _set(torch.empty(0, dtype=torch.uint8, device=storage.device), storage)
 
 
-_PLACES: tuple[tuple[Any, str, Any], ...] = (
-    (_parameter, "__new__", staticmethod(_watched_new)),
-    (_tensor, "as_subclass", _watched_as_subclass),
-    (_tensor, "set_", _watched_set),
-)
-
-
-def _read() -> list[Any]:
-    return [vars(cls).get(name) for cls, name, _ in _PLACES]
-
-
-def _replace() -> None:
-    for cls, name, watched in _PLACES:
-        setattr(cls, name, watched)
-
-
-def _put_back(before: list[Any]) -> None:
-    for (cls, name, _), original in zip(_PLACES, before, strict=True):
-        if original is not None:
-            setattr(cls, name, original)
-        elif name in vars(cls):
-            delattr(cls, name)
-
-
-aliases = Shared(_read, _replace, _put_back)
+_new = Replaced(nn.Parameter, "__new__", staticmethod(_watched_new))
+_as_subclass = Replaced(Tensor, "as_subclass", _watched_as_subclass)
+_replaced_set = Replaced(Tensor, "set_", _watched_set)
+ways = (_new, _as_subclass, _replaced_set)

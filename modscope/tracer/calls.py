@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from torch import nn
 
-from modscope.tracer.shared import Shared
+from modscope.tracer.shared import Replaced
 from modscope.tracer.uncompiled import uncompiled
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 _watches: dict[int, Watch] = {}  # by thread, the innermost
 _recorders: list[Recorder] = []  # those whose forward may start threads
-_original: Callable[..., Any] = vars(nn.Module)["_call_impl"]
-_outer: Callable[..., Any] = nn.Module.__call__
 
 
 @uncompiled
@@ -34,38 +32,18 @@ def _watched_call_impl(self: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
     for recorder in _recorders:
         if recorder.starts(self):
             return recorder.adopt(self, args, kwargs)
-    return _original(self, *args, **kwargs)
+    return _call_impl.original(self, *args, **kwargs)
 
 
 def _eager_call(self: nn.Module, /, *args: Any, **kwargs: Any) -> Any:
     """A module that was compiled in place (`module.compile()`) runs eagerly where it is watched."""
     if _watches.get(get_ident()) is not None and self._compiled_call_impl is not None:
         return self._call_impl(*args, **kwargs)  # type: ignore[no-untyped-call]
-    return _outer(self, *args, **kwargs)
+    return _call.original(self, *args, **kwargs)
 
 
-def _replace_call_impl() -> None:
-    global _original
-    _original = vars(nn.Module)["_call_impl"]
-    nn.Module._call_impl = _watched_call_impl  # type: ignore[assignment, method-assign]
-
-
-def _replace_call() -> None:
-    global _outer
-    _outer = nn.Module.__call__
-    nn.Module.__call__ = _eager_call  # type: ignore[method-assign]
-
-
-def _put_back_call_impl(before: Any) -> None:
-    nn.Module._call_impl = before  # type: ignore[method-assign]
-
-
-def _put_back_call(before: Any) -> None:
-    nn.Module.__call__ = before  # type: ignore[method-assign]
-
-
-_call_impl = Shared(lambda: vars(nn.Module)["_call_impl"], _replace_call_impl, _put_back_call_impl)
-_call = Shared(lambda: vars(nn.Module)["__call__"], _replace_call, _put_back_call)
+_call_impl = Replaced(nn.Module, "_call_impl", _watched_call_impl)
+_call = Replaced(nn.Module, "__call__", _eager_call)
 
 
 def begin(recorder: Recorder, compiled: bool) -> Callable[..., Any]:
@@ -75,7 +53,8 @@ def begin(recorder: Recorder, compiled: bool) -> Callable[..., Any]:
     _call_impl.need(recorder)
     if compiled:
         _call.need(recorder)
-    return _original
+    original: Callable[..., Any] = _call_impl.original
+    return original
 
 
 def end(recorder: Recorder) -> None:
@@ -90,7 +69,7 @@ def unseen() -> Iterator[None]:
     """Have module calls as they were before, in all threads."""
     watched = vars(nn.Module)["_call_impl"]
     try:
-        nn.Module._call_impl = _original  # type: ignore[method-assign]
+        nn.Module._call_impl = _call_impl.original  # type: ignore[method-assign]
         yield
     finally:
         nn.Module._call_impl = watched  # type: ignore[method-assign]

@@ -11,10 +11,8 @@ import torch
 from torch.autograd.function import _SingleLevelFunction
 
 from modscope.tracer import calls
-from modscope.tracer.shared import Shared
+from modscope.tracer.shared import Replaced
 
-# What `Function.apply` comes down to, also where it was bound before: `relu = MyRelu.apply`.
-_class: Any = _SingleLevelFunction
 _apply: Any = vars(torch._C._FunctionBase)["apply"]
 
 
@@ -25,15 +23,5 @@ def _watched_apply(cls: Any, /, *args: Any, **kwargs: Any) -> Any:
     return output
 
 
-def _replace() -> None:
-    _class.apply = classmethod(_watched_apply)
-
-
-def _put_back(before: Any) -> None:
-    if before is not None:
-        _class.apply = before
-    elif "apply" in vars(_class):
-        del _class.apply
-
-
-differentiable = Shared(lambda: vars(_class).get("apply"), _replace, _put_back)
+# what `Function.apply` comes down to, also where it was bound before: `relu = MyRelu.apply`
+differentiable = Replaced(_SingleLevelFunction, "apply", classmethod(_watched_apply))

@@ -6,7 +6,6 @@ With gradients it is: torch needs what the functions take from around them as in
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,21 +13,18 @@ from torch._C._functorch import maybe_current_level
 
 from modscope.tracer import calls
 from modscope.tracer.compiled import compiling, kept_from_compiling
-from modscope.tracer.shared import Shared
-
-_class: Any = torch._ops.HigherOrderOperator
-_original: Callable[..., Any] = vars(_class)["__call__"]
+from modscope.tracer.shared import Replaced
 
 
 def _watched_call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     watches = list(calls.watches_here())
     if not watches or torch._C._len_torch_function_stack():  # it comes by here again once no mode is left
-        return _original(self, *args, **kwargs)
+        return higher.original(self, *args, **kwargs)
     before = [(rows, len(rows)) for watch in watches for rows in (watch.recorder.calls, watch.recorder.ops)]
     # under vmap, torch gives the batches of one entry where it was kept from compiling
     if not (maybe_current_level() is not None and _is_kept()):
         try:
-            return _original(self, *args, **kwargs)
+            return higher.original(self, *args, **kwargs)
         except Exception:
             if not _is_kept():
                 raise
@@ -49,14 +45,4 @@ def _utils() -> Any:
     return sys.modules.get("torch._higher_order_ops.utils")
 
 
-def _replace() -> None:
-    global _original
-    _original = vars(_class)["__call__"]
-    _class.__call__ = _watched_call
-
-
-def _put_back(before: Any) -> None:
-    _class.__call__ = before
-
-
-higher = Shared(lambda: vars(_class)["__call__"], _replace, _put_back)
+higher = Replaced(torch._ops.HigherOrderOperator, "__call__", _watched_call)

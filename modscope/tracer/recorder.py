@@ -15,7 +15,7 @@ from torch import nn
 from modscope.data import Recorded, Trace
 from modscope.errors import ModscopeError
 from modscope.tracer import calls
-from modscope.tracer.aliases import aliases
+from modscope.tracer.aliases import ways
 from modscope.tracer.backward import Backward
 from modscope.tracer.build import Rows, build
 from modscope.tracer.compiled import WATCHED, compiled, compiler
@@ -38,6 +38,8 @@ from modscope.tracer.watch import Running, Special, Watch, special
 from modscope.tracer.writes import Change, Versions
 
 _TRACE = "__modscope_trace__"
+# what else of torch and Python is another while it watches
+_CHANGES = (compiler, swapping, scripted, differentiable, warned, higher, *ways)
 
 
 class Recorder(ExitStack):
@@ -79,13 +81,8 @@ class Recorder(ExitStack):
         self._threads_before = set(sys._current_frames())
         self._look_for_special(0)
         in_place = self._note_compiled(0)
-        compiler.need(self)
-        swapping.need(self)
-        scripted.need(self)
-        differentiable.need(self)
-        warned.need(self)
-        higher.need(self)
-        aliases.need(self)
+        for change in _CHANGES:
+            change.need(self)
         self._original = calls.begin(self, compiled=in_place)
         self._figures = self._first_figures()
         if self.backward is not None:
@@ -103,13 +100,8 @@ class Recorder(ExitStack):
             self.backward.stop()
             self._figures.gradients = self.backward.gradients
         calls.end(self)
-        compiler.leave(self)
-        swapping.leave(self)
-        scripted.leave(self)
-        differentiable.leave(self)
-        warned.leave(self)
-        higher.leave(self)
-        aliases.leave(self)
+        for change in _CHANGES:
+            change.leave(self)
         if self._trace is None:
             self._finish(error)
         self._watch = None

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 
 from modscope.tracer import calls
 from modscope.tracer.functions import Function
-from modscope.tracer.shared import Shared
-
-_class: Any = torch.jit.ScriptFunction
-_original: Callable[..., Any] = vars(_class)["__call__"]
+from modscope.tracer.shared import Replaced
 
 
 class ScriptedFunction(Function):
@@ -27,20 +23,10 @@ class ScriptedFunction(Function):
 
 
 def _watched_call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
-    output = _original(self, *args, **kwargs)
+    output = scripted.original(self, *args, **kwargs)
     for watch in calls.watches_here():
         watch.ran_scripted(ScriptedFunction(self), args, kwargs, output)
     return output
 
 
-def _replace() -> None:
-    global _original
-    _original = vars(_class)["__call__"]
-    _class.__call__ = _watched_call
-
-
-def _put_back(before: Any) -> None:
-    _class.__call__ = before
-
-
-scripted = Shared(lambda: vars(_class)["__call__"], _replace, _put_back)
+scripted = Replaced(torch.jit.ScriptFunction, "__call__", _watched_call)

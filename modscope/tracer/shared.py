@@ -53,6 +53,27 @@ class Shared:
             self._before.clear()
 
 
+class Replaced(Shared):
+    """An attribute of a class or module, with another in its place. `original`: what it was before, to be called."""
+
+    def __init__(self, owner: Any, name: str, instead: Any) -> None:
+        super().__init__(lambda: vars(owner).get(name), self._replace, self._restore)
+        self._owner = owner
+        self._name = name
+        self._instead = instead
+        self.original: Any = getattr(owner, name)
+
+    def _replace(self) -> None:
+        self.original = getattr(self._owner, self._name)
+        setattr(self._owner, self._name, self._instead)
+
+    def _restore(self, before: Any) -> None:
+        if before is not None:
+            setattr(self._owner, self._name, before)
+        elif self._name in vars(self._owner):  # it was inherited
+            delattr(self._owner, self._name)
+
+
 def _resume(before: tuple[bool, int]) -> None:
     enabled, frozen = before
     if frozen == 0:  # else they are the user's
