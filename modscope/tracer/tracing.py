@@ -62,11 +62,8 @@ class Before:
                 parts.callback(self._recorder.stop, error)
             parts.callback(self._caches.put_back)  # first, for the recorder tells of what stays changed
         self._ended = True
-        self._model, self._caches, self._switches = (
-            ModelState(),
-            Caches(),
-            None,
-        )  # the exception of a failed forward may keep this for long
+        # the exception of a failed forward may keep this for long
+        self._model, self._caches, self._switches = ModelState(), Caches(), None
 
     def _note_failures(self) -> None:
         if self._recorder is not None and self._switches is not None:
